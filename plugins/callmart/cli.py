@@ -1,0 +1,53 @@
+"""The `callmart` command.
+
+Commands are loaded when they are called, so that `callmart inspect` does not pay for Airflow,
+dbt or pandas. One file a command in `callmart.commands`.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# command name → ("module:attribute", one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("callmart.commands.demo:demo", "Run the main job on a demo day or on a folder."),
+    "up": ("callmart.commands.stack:up", "Start the embedded stack."),
+    "down": ("callmart.commands.stack:down", "Stop the embedded stack."),
+    "status": ("callmart.commands.stack:status", "Say what runs, and how far the data are."),
+    "doctor": ("callmart.commands.doctor:doctor", "Say what this machine lacks, how to get it."),
+    "requeue": ("callmart.commands.requeue:requeue", "Drive quarantined items again."),
+    "report": ("callmart.commands.report:report", "Make one report by hand."),
+    "inspect": ("callmart.commands.inspect:inspect", "Hear recordings: outcome, speech, emotion."),
+    "emotion": ("callmart.commands.emotion:emotion", "Train, evaluate and apply emotion models."),
+    "phrases": ("callmart.commands.phrases:phrases", "Find prohibited and missing phrases."),
+    "rules": ("callmart.commands.rules:rules", "Check phrase rules."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when that command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module_name), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="callmart")
+def main() -> None:
+    """Joins dialler, CRM and recordings of a call centre in a warehouse and hands the result back.
+
+    Exit status: 0 done, 1 the work failed, 2 wrong usage.
+    """
