@@ -7,7 +7,7 @@ come from the deployment. Nothing else in the project reads the environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -19,20 +19,27 @@ class Settings:
 
     home: Path
     """State of the embedded stack (default `.callmart` in the project)."""
-    warehouse_dsn: str
+    warehouse_dsn: str = field(repr=False)
     """libpq connection string of the warehouse, e.g. `postgresql://user:pw@host:port/callmart`."""
     bucket: str
     s3_endpoint_url: str | None
-    """None means AWS itself; credentials come the usual boto3 way (AWS_* variables, profile, role)."""
+    """None means AWS itself; credentials come the usual boto3 way (AWS_* variables, role)."""
     business_time_zone: str
     """IANA name; a call belongs to the date it started there."""
     default_country: str
-    """ISO 3166 alpha-2; national numbers of a source without a country of its own are read there."""
+    """ISO 3166 alpha-2; where a source names no country its national numbers are read there."""
     sources_dir: Path | None
     """A folder with source mappings of one's own (YAML), read beside the shipped ones."""
     smtp_host: str
     smtp_port: int
+    smtp_starttls: bool
+    smtp_user: str
+    smtp_password: str = field(repr=False)
     mail_from: str
+    alert_recipients: tuple[str, ...]
+    """Who is told what check_health finds."""
+    reports_file: Path
+    """Who gets which report in which language (YAML)."""
 
     @classmethod
     def from_environment(cls, environment: dict[str, str] | None = None) -> Settings:
@@ -49,5 +56,17 @@ class Settings:
             sources_dir=Path(sources_dir) if sources_dir else None,
             smtp_host=env.get("CALLMART_SMTP_HOST", "127.0.0.1"),
             smtp_port=int(env.get("CALLMART_SMTP_PORT", "25")),
+            smtp_starttls=env.get("CALLMART_SMTP_STARTTLS", "no") == "yes",
+            smtp_user=env.get("CALLMART_SMTP_USER", ""),
+            smtp_password=env.get("CALLMART_SMTP_PASSWORD", ""),
             mail_from=env.get("CALLMART_MAIL_FROM", "callmart@localhost"),
+            alert_recipients=tuple(
+                env.get("CALLMART_ALERT_RECIPIENTS", "operations@localhost").split(",")
+            ),
+            reports_file=Path(
+                env.get(
+                    "CALLMART_REPORTS_FILE",
+                    str(PROJECT_ROOT / "plugins" / "callmart" / "reports" / "reports.yaml"),
+                )
+            ),
         )

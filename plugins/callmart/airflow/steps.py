@@ -1,0 +1,125 @@
+"""The steps that the DAGs wire: one function a task, each safe to kill and to run again.
+
+Heavy imports stay inside, so that a DAG file parses fast. XCom carries keys, never data.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from callmart.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OBJECTS_PER_BATCH = 200
+"""Objects that one mapped load task takes; extracts are few, recordings are only entered."""
+
+
+def fail(message: str) -> None:
+    """Fail this task for good, so that its run counts as failed."""
+    raise AirflowFailException(message)
+
+
+def discover_objects() -> list[dict[str, Any]]:
+    """Enter new objects of the bucket in the ledger; batches of object ids that wait for loading."""
+    from callmart.landing import discover
+
+    batches: list[dict[str, Any]] = discover(Settings.from_environment(), OBJECTS_PER_BATCH)
+    if not batches:
+        raise AirflowSkipException("nothing new in the bucket")
+    return batches
+
+
+def load_objects(object_ids: list[int]) -> None:
+    """Load the objects; raises when some failed for another reason than their content."""
+    from callmart.landing import load_objects as load
+
+    summary = load(Settings.from_environment(), object_ids)
+    log.info("%s", summary)
+    if summary.failed:
+        raise AirflowException(f"{summary.failed} objects could not be loaded: {summary}")
+
+
+def skip_unless_loaded(batches: list[dict[str, Any]] | None, kinds: list[str]) -> None:
+    """Skip this task (and so its asset event) unless the batches loaded an object of `kinds`."""
+    from callmart.warehouse import connect
+
+    object_ids = [i for batch in batches or [] for i in batch["object_ids"]]
+    with connect(Settings.from_environment()) as connection:
+        row = connection.execute(
+            "select count(*) from ops.objects"
+            " where object_id = any(%s) and kind = any(%s) and status = 'loaded'",
+            (object_ids, kinds),
+        ).fetchone()
+    if not row or not row[0]:
+        raise AirflowSkipException(f"no {' or '.join(kinds)} was loaded")
+
+
+def plan_batches() -> list[dict[str, Any]]:
+    """Link recordings to calls; batches of those that this analyser has not heard yet."""
+    from callmart.recordings import plan_batches as plan
+
+    return plan(Settings.from_environment())
+
+
+def analyze_batch(content_hashes: list[str]) -> None:
+    """Hear a batch of recordings and commit its facts."""
+    from callmart.recordings import analyze_batch as analyze
+
+    log.info("%s", analyze(Settings.from_environment(), content_hashes))
+
+
+def match_phrases() -> None:
+    """Search the transcripts that the rules in force have not searched yet."""
+    from callmart.recordings import match_phrases as match
+
+    log.info("%s", match(Settings.from_environment()))
+
+
+def validate(layer: str) -> None:
+    """Run the expectation suites of `layer`; a suite that fails fails the task, without retry."""
+    from callmart.warehouse.expectations import validate as run
+
+    outcome = run(Settings.from_environment(), layer)
+    if not outcome.success:
+        raise AirflowFailException("\n".join(["expectations failed:", *outcome.failures]))
+    log.info("%s", outcome)
+
+
+def build_models() -> None:
+    """Build staging, intermediate and marts with their tests."""
+    from callmart.warehouse.dbt import build
+
+    log.info("%s", build(Settings.from_environment()))
+
+
+def plan_reports(day: str | None) -> list[dict[str, Any]]:
+    """The reports that are due: of `day`, or of every closed day that was not reported yet."""
+    from callmart.reports import plan
+
+    return plan(Settings.from_environment(), date.fromisoformat(day) if day else None)
+
+
+def publish_report(report: dict[str, Any]) -> None:
+    """Make one report, put it into the bucket and mail it to those who do not have it."""
+    from callmart.reports import publish
+
+    log.info("%s", publish(Settings.from_environment(), report))
+
+
+def update_alerts() -> None:
+    """Open and close alerts."""
+    from callmart.health import update_alerts as update
+
+    log.info("%s", update(Settings.from_environment()))
+
+
+def mail_alerts() -> None:
+    """Mail the alerts that are new."""
+    from callmart.health import mail_alerts as mail
+
+    log.info("%d alerts mailed", mail(Settings.from_environment()))

@@ -1,0 +1,35 @@
+"""`callmart report`: make one report by hand."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--period", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A business day, YYYY-MM-DD."
+)
+@click.option(
+    "--lang", "language", type=click.Choice(["zh", "en"]), default="en", show_default=True
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the page."
+)
+@click.option("--preview", is_flag=True, help="Open the page in the browser.")
+def report(period: datetime, language: str, out: Path | None, preview: bool) -> None:
+    """Make the report of one business day from the marts, without sending it."""
+    from callmart.local.stack import local_settings
+    from callmart.reports import render
+
+    settings = local_settings()
+    day: date = period.date()
+    page = render(settings, day, language, page_place=None).page
+    path = out or settings.home / "reports" / f"daily-{day}.{language}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    click.echo(path)
+    if preview:
+        click.launch(str(path))
