@@ -1,0 +1,23 @@
+"""Recordings and transcripts of the warehouse → facts, by the analysers of `ml`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callmart.recordings.analysis import AnalysisSummary, analyze_batch
+from callmart.recordings.planning import link_recordings, unheard_batches
+from callmart.recordings.wording import MatchSummary, match_phrases
+from callmart.settings import Settings
+from callmart.warehouse import connect
+
+
+def plan_batches(settings: Settings) -> list[dict[str, Any]]:
+    """Link new recordings to their calls; batches (`label`, `content_hashes`) to be heard."""
+    from ml.inspection import ANALYSER_VERSION
+
+    with connect(settings) as connection:
+        link_recordings(connection)
+        return unheard_batches(connection, ANALYSER_VERSION)
+
+
+__all__ = ["AnalysisSummary", "MatchSummary", "analyze_batch", "match_phrases", "plan_batches"]

@@ -1,0 +1,283 @@
+"""Hearing a batch: recordings from the bucket → `ml.inspection` → rows of the facts schema."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from callmart.landing import ObjectStore, quarantine_file
+from callmart.settings import Settings
+from callmart.warehouse import connect, copy_rows
+
+if TYPE_CHECKING:
+    from ml.inspection import Inspection
+
+log = logging.getLogger(__name__)
+
+RECORDING_COLUMNS = (
+    "content_hash", "analyser_version", "outcome", "is_answered", "is_connected", "confidence",
+    "reason", "duration_seconds", "sample_rate_hz", "channels", "codec", "ring_seconds",
+    "answered_at_seconds", "first_tone_seconds", "silence_seconds",
+    "mutual_silence_over_3s_seconds", "overlap_seconds", "interruptions",
+    "interruptions_by_agent", "interruptions_by_customer", "response_seconds_median",
+    "agent_response_seconds_median", "customer_response_seconds_median", "notes",
+    "processing_seconds",
+)  # fmt: skip
+EVIDENCE_COLUMNS = (
+    "content_hash", "analyser_version", "evidence_index", "kind", "start_seconds", "end_seconds",
+    "detail",
+)  # fmt: skip
+SIDE_COLUMNS = (
+    "content_hash", "analyser_version", "side", "talk_seconds", "turns", "longest_turn_seconds",
+    "first_speech_seconds",
+)  # fmt: skip
+TURN_COLUMNS = (
+    "content_hash", "analyser_version", "turn_index", "side", "start_seconds", "end_seconds",
+)  # fmt: skip
+EMOTION_COLUMNS = (
+    "content_hash", "analyser_version", "side", "family", "model_version", "label",
+    "probability_angry", "probability_happy", "probability_neutral", "probability_sad", "arousal",
+    "valence", "emotion_index", "start_index", "end_index", "peak_index", "trend_per_minute",
+    "speech_seconds",
+)  # fmt: skip
+SEGMENT_COLUMNS = (
+    "content_hash", "analyser_version", "side", "family", "segment_index", "model_version",
+    "start_seconds", "end_seconds", "label", "probability_angry", "probability_happy",
+    "probability_neutral", "probability_sad", "arousal", "valence", "emotion_index", "parameters",
+)  # fmt: skip
+
+FILES_SQL = """
+select distinct on (links.content_hash)
+    links.content_hash, whole.object_id, whole.object_key, whole.extension,
+    agent.object_id, agent.object_key, agent.extension,
+    customer.object_id, customer.object_key, customer.extension
+from facts.call_recordings as links
+left join raw.recordings as whole on links.object_id = whole.object_id
+left join raw.recordings as agent on links.agent_object_id = agent.object_id
+left join raw.recordings as customer on links.customer_object_id = customer.object_id
+where links.content_hash = any(%s)
+order by links.content_hash, links.object_key
+"""
+
+
+@dataclass(frozen=True)
+class AnalysisSummary:
+    """What one batch did; `already_there` were heard by somebody else meanwhile."""
+
+    heard: int
+    unreadable: int
+    already_there: int
+    audio_seconds: float
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The objects of one recording: one file, or a side each; (object id, key, suffix)."""
+
+    content_hash: str
+    whole: tuple[int, str, str] | None
+    agent: tuple[int, str, str] | None
+    customer: tuple[int, str, str] | None
+
+    @property
+    def parts(self) -> dict[str, tuple[int, str, str]]:
+        named = {"path": self.whole, "agent_path": self.agent, "customer_path": self.customer}
+        return {name: part for name, part in named.items() if part is not None}
+
+
+def _part(values: Sequence[Any]) -> tuple[int, str, str] | None:
+    return None if values[0] is None else (values[0], values[1], values[2])
+
+
+def _files(connection: Connection[Any], content_hashes: Sequence[str]) -> list[_Files]:
+    rows = connection.execute(FILES_SQL, (list(content_hashes),)).fetchall()
+    return [_Files(row[0], _part(row[1:4]), _part(row[4:7]), _part(row[7:10])) for row in rows]
+
+
+def _fetch(store: ObjectStore, files: _Files, folder: Path) -> dict[str, Path]:
+    """Download a recording's files; local paths by the argument of `inspect_recording`."""
+    paths = {}
+    for name, (object_id, key, extension) in files.parts.items():
+        path = folder / f"{object_id}.{extension}"
+        store.download(key, path)
+        paths[name] = path
+    return paths
+
+
+def _inspections(
+    store: ObjectStore, recordings: Sequence[_Files], folder: Path
+) -> Iterator[tuple[_Files, Inspection]]:
+    """Hear one recording while the next one is fetched."""
+    from ml.inspection import inspect_recording
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        waiting: list[Future[dict[str, Path]]] = [
+            pool.submit(_fetch, store, files, folder) for files in recordings[:2]
+        ]
+        for number, files in enumerate(recordings):
+            paths = waiting.pop(0).result()
+            if number + 2 < len(recordings):
+                waiting.append(pool.submit(_fetch, store, recordings[number + 2], folder))
+            yield files, inspect_recording(**paths)
+            for path in paths.values():
+                path.unlink()
+
+
+def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> AnalysisSummary:
+    """Hear the recordings and commit their facts in one transaction.
+
+    A recording that cannot be read gets the outcome `unreadable` with its reason, and its file goes
+    to the quarantine. Raises what the bucket or the warehouse raised; nothing is half written.
+    """
+    from ml.inspection import ANALYSER_VERSION
+
+    with connect(settings) as connection:
+        recordings = _files(connection, content_hashes)
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES}
+    unreadable: list[tuple[_Files, str]] = []
+    audio_seconds = 0.0
+    with tempfile.TemporaryDirectory(prefix="callmart-") as folder:
+        for files, inspection in _inspections(ObjectStore(settings), recordings, Path(folder)):
+            audio_seconds += inspection.report.get("duration_seconds") or 0.0
+            if inspection.report["outcome"] == "unreadable":
+                unreadable.append((files, inspection.report["reason"]))
+            _add_rows(rows, files.content_hash, ANALYSER_VERSION, inspection)
+    with connect(settings) as connection:
+        # Whoever holds the lock writes; the other one then sees what is there and leaves it alone.
+        connection.execute("select pg_advisory_xact_lock(hashtext('callmart.facts'))")
+        there = {
+            row[0]
+            for row in connection.execute(
+                "select content_hash from facts.recordings"
+                " where analyser_version = %s and content_hash = any(%s)",
+                (ANALYSER_VERSION, list(content_hashes)),
+            )
+        }
+        for table, columns in _TABLES.items():
+            new = [row for row in rows[table] if row[0] not in there]
+            copy_rows(connection, f"facts.{table}", columns, new)
+        for files, reason in unreadable:
+            if files.content_hash not in there:
+                for object_id, _, _ in files.parts.values():
+                    quarantine_file(connection, object_id, "audio", reason)
+    return AnalysisSummary(
+        len(recordings) - len(there), len(unreadable), len(there), round(audio_seconds, 1)
+    )
+
+
+_TABLES = {
+    "recordings": RECORDING_COLUMNS,
+    "recording_evidence": EVIDENCE_COLUMNS,
+    "speech_sides": SIDE_COLUMNS,
+    "speech_turns": TURN_COLUMNS,
+    "emotions": EMOTION_COLUMNS,
+    "emotion_segments": SEGMENT_COLUMNS,
+}
+
+
+def _add_rows(
+    rows: dict[str, list[tuple[Any, ...]]],
+    content_hash: str,
+    version: str,
+    inspection: Inspection,
+) -> None:
+    """Append what one inspection says to the rows of each facts table."""
+    key = (content_hash, version)
+    report = inspection.report
+    speech = report.get("speech") or {}
+    rows["recordings"].append(
+        (
+            *key,
+            report["outcome"],
+            report.get("is_answered"),
+            report.get("is_connected"),
+            report.get("confidence"),
+            report.get("reason"),
+            report.get("duration_seconds"),
+            report.get("sample_rate_hz"),
+            report.get("channels"),
+            inspection.codec,
+            report.get("ring_seconds"),
+            report.get("answered_at_seconds"),
+            inspection.first_tone_seconds,
+            speech.get("silence_seconds"),
+            inspection.mutual_silence_over_3s_seconds,
+            speech.get("overlap_seconds"),
+            speech.get("interruptions"),
+            inspection.interruptions_by_agent,
+            inspection.interruptions_by_customer,
+            speech.get("response_seconds_median"),
+            inspection.agent_response_seconds_median,
+            inspection.customer_response_seconds_median,
+            Jsonb(list(inspection.notes)),
+            inspection.processing_seconds,
+        )
+    )
+    for number, item in enumerate(report.get("evidence", [])):
+        rows["recording_evidence"].append(
+            (*key, number, item["kind"], item["start_seconds"], item["end_seconds"], item["detail"])
+        )
+    for side, figures in inspection.sides.items():
+        rows["speech_sides"].append(
+            (
+                *key,
+                side,
+                figures["talk_seconds"],
+                figures["turns"],
+                figures["longest_turn_seconds"],
+                figures["first_speech_seconds"],
+            )
+        )
+    for number, (side, start, end) in enumerate(inspection.turns):
+        rows["speech_turns"].append((*key, number, side, start, end))
+    for side, emotion in inspection.emotions.items():
+        if emotion is None:
+            continue
+        rows["emotions"].append(
+            (
+                *key,
+                side,
+                emotion.family,
+                emotion.model_version,
+                emotion.label,
+                *_probabilities(emotion.probabilities),
+                emotion.arousal,
+                emotion.valence,
+                emotion.index,
+                emotion.start_index,
+                emotion.end_index,
+                emotion.peak_index,
+                emotion.trend_per_minute,
+                emotion.speech_seconds,
+            )
+        )
+        for number, segment in enumerate(emotion.segments):
+            rows["emotion_segments"].append(
+                (
+                    *key,
+                    side,
+                    emotion.family,
+                    number,
+                    emotion.model_version,
+                    segment.start_seconds,
+                    segment.end_seconds,
+                    segment.label,
+                    *_probabilities(segment.probabilities),
+                    segment.arousal,
+                    segment.valence,
+                    segment.index,
+                    list(segment.parameters),
+                )
+            )
+
+
+def _probabilities(by_label: dict[str, float]) -> tuple[float, float, float, float]:
+    return by_label["angry"], by_label["happy"], by_label["neutral"], by_label["sad"]

@@ -1,0 +1,265 @@
+"""Searching what was said: transcripts of the warehouse → `ml.phrases` → phrase hits and outcomes."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from callmart.settings import Settings
+from callmart.warehouse import connect, copy_rows
+
+if TYPE_CHECKING:
+    from ml.phrases import Rule
+    from ml.transcripts import Transcript
+
+log = logging.getLogger(__name__)
+
+TRANSCRIPTS_PER_COMMIT = 500
+
+HIT_COLUMNS = (
+    "transcript_sha256", "rule_hash", "hit_index", "rule_id", "kind", "condition", "role",
+    "start_ms", "end_ms", "segment_index", "segment_end_index", "char_start", "char_end", "text",
+    "context", "severity", "points",
+)  # fmt: skip
+
+UNSEARCHED_SQL = """
+select distinct on (transcripts.content_sha256) transcripts.object_id
+from raw.transcripts
+where not exists (
+    select from facts.phrase_scans as scans
+    where scans.transcript_sha256 = transcripts.content_sha256 and scans.ruleset_hash = %s
+)
+order by transcripts.content_sha256, transcripts.object_id
+"""
+
+SEGMENTS_SQL = """
+select
+    transcripts.content_sha256, transcripts.call_id, transcripts.language, transcripts.engine,
+    transcripts.format, transcripts.is_connected,
+    segments.segment_index, segments.role, segments.start_ms, segments.end_ms, segments.text,
+    segments.words
+from raw.transcripts
+left join raw.transcript_segments as segments on transcripts.object_id = segments.object_id
+where transcripts.object_id = any(%s)
+order by transcripts.content_sha256, segments.segment_index
+"""
+
+
+@dataclass(frozen=True)
+class MatchSummary:
+    """What one search did; `broken_rules` are rule ids of the CRM that cannot be applied."""
+
+    ruleset_hash: str
+    transcripts: int
+    hits: int
+    broken_rules: list[str]
+
+
+@dataclass(frozen=True)
+class _RuleSet:
+    rules: list[Rule]
+    rows: list[tuple[Any, ...]]
+    ruleset_hash: str
+    broken: list[tuple[int, str, str]]
+
+
+def _load_rules(connection: Connection[Any]) -> _RuleSet:
+    """Every rule the CRM ever delivered, else the shipped library; and the interest signals.
+
+    All versions are searched for, whichever is in force: which one counts for a call is decided in
+    the warehouse by the call's start, so that rules may arrive in any order.
+    """
+    from ml.phrases import (
+        MATCHER_VERSION,
+        RulesRefusedError,
+        library,
+        parse_rule,
+        rule_hash,
+        signals,
+    )
+
+    delivered = connection.execute(
+        "select distinct on (rule_id, definition) rule_id, definition, _object_id"
+        " from raw.phrase_rules order by rule_id, definition, _object_id"
+    ).fetchall()
+    broken: list[tuple[int, str, str]] = []
+    chosen: list[tuple[Rule, str, str, Any]] = []
+    for rule_id, definition, object_id in delivered:
+        try:
+            chosen.append((parse_rule(definition), "rule", "crm", definition))
+        except RulesRefusedError as error:
+            broken.append((object_id, rule_id, str(error)))
+    if not delivered:
+        chosen += [(rule, "rule", "library", rule.definition) for rule in library().rules]
+    chosen += [(rule, "signal", "library", rule.definition) for rule in signals().rules]
+    by_hash: dict[str, tuple[Rule, tuple[Any, ...]]] = {}
+    for rule, purpose, origin, definition in chosen:
+        digest = rule_hash(rule)
+        name = rule.name or {}
+        row = (
+            digest, rule.id, purpose, origin, Jsonb(definition), rule.severity, rule.points,
+            name.get("en"), name.get("zh"),
+        )  # fmt: skip
+        by_hash.setdefault(digest, (rule, row))
+    hashes = sorted(by_hash)
+    ruleset_hash = hashlib.sha256("\n".join([MATCHER_VERSION, *hashes]).encode()).hexdigest()
+    return _RuleSet(
+        [by_hash[digest][0] for digest in hashes],
+        [by_hash[digest][1] for digest in hashes],
+        ruleset_hash,
+        broken,
+    )
+
+
+def _keep_rules(connection: Connection[Any], rules: _RuleSet) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into facts.phrase_rules
+                (rule_hash, rule_id, purpose, origin, definition, severity, points,
+                 name_en, name_zh)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            on conflict (rule_hash) do nothing
+            """,
+            rules.rows,
+        )
+        cursor.executemany(
+            """
+            insert into ops.notices (object_id, kind, subject, detail)
+            values (%s, 'broken_phrase_rule', %s, %s)
+            on conflict (object_id, kind, subject) do update set detail = excluded.detail
+            """,
+            rules.broken,
+        )
+
+
+def _transcripts(
+    connection: Connection[Any], object_ids: Sequence[int]
+) -> Iterator[tuple[str, Transcript]]:
+    """The transcripts of `object_ids` with their content hash, read back from raw."""
+    from ml.transcripts import Segment, Transcript, Word
+
+    rows = connection.execute(SEGMENTS_SQL, (list(object_ids),)).fetchall()
+    for (sha, call_id, language, engine, form, is_connected), group in groupby(
+        rows, key=lambda row: row[:6]
+    ):
+        segments = [
+            Segment(
+                index=index,
+                role=role,
+                start_ms=start_ms,
+                end_ms=end_ms,
+                text=text,
+                words=tuple(Word(**word) for word in words or ()),
+            )
+            for index, role, start_ms, end_ms, text, words in (row[6:] for row in group)
+            if index is not None
+        ]
+        yield (
+            sha,
+            Transcript(
+                call_id=call_id,
+                language=language,
+                engine=engine,
+                format=form,
+                segments=tuple(segments),
+                is_connected=is_connected,
+                problems=(),
+            ),
+        )
+
+
+def match_phrases(settings: Settings) -> MatchSummary:
+    """Search every transcript that this set of rules has not searched, some hundred a commit.
+
+    Killed and run again it goes on where it was; a rule that is new adds its hits and repeats none.
+    """
+    from ml.phrases import ANNOUNCEMENTS_VERSION, Matcher, announcement_outcome
+
+    found = searched = 0
+    with connect(settings) as connection:
+        rules = _load_rules(connection)
+        _keep_rules(connection, rules)
+        connection.commit()
+        unsearched = connection.execute(UNSEARCHED_SQL, (rules.ruleset_hash,)).fetchall()
+        matcher = Matcher(rules.rules)
+        for object_ids in _slices([row[0] for row in unsearched]):
+            hits: list[tuple[Any, ...]] = []
+            outcomes: list[tuple[Any, ...]] = []
+            hashes: list[str] = []
+            for sha, transcript in _transcripts(connection, object_ids):
+                hashes.append(sha)
+                hits += _hit_rows(sha, matcher.find(transcript, as_candidates=True))
+                announced = announcement_outcome(transcript)
+                outcome, hit = announced if announced else (None, None)
+                outcomes.append(
+                    (
+                        sha,
+                        ANNOUNCEMENTS_VERSION,
+                        outcome,
+                        hit.segment_index if hit else None,
+                        hit.char_start if hit else None,
+                        hit.char_end if hit else None,
+                        hit.text if hit else None,
+                    )
+                )
+            found += _keep_hits(connection, hits)
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    """
+                    insert into facts.transcript_outcomes
+                        (transcript_sha256, announcements_version, outcome, segment_index,
+                         char_start, char_end, text)
+                    values (%s, %s, %s, %s, %s, %s, %s)
+                    on conflict (transcript_sha256, announcements_version) do nothing
+                    """,
+                    outcomes,
+                )
+                cursor.executemany(
+                    "insert into facts.phrase_scans (transcript_sha256, ruleset_hash)"
+                    " values (%s, %s) on conflict do nothing",
+                    [(sha, rules.ruleset_hash) for sha in hashes],
+                )
+            connection.commit()
+            searched += len(hashes)
+    return MatchSummary(rules.ruleset_hash, searched, found, [item[1] for item in rules.broken])
+
+
+def _slices(object_ids: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(object_ids), TRANSCRIPTS_PER_COMMIT):
+        yield object_ids[start : start + TRANSCRIPTS_PER_COMMIT]
+
+
+def _hit_rows(sha: str, hits: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Rows for facts.phrase_hits; hits of one rule are numbered in order of time."""
+    numbers: dict[str, int] = {}
+    rows = []
+    for hit in hits:
+        number = numbers.get(hit.rule_hash, 0)
+        numbers[hit.rule_hash] = number + 1
+        rows.append(
+            (
+                sha, hit.rule_hash, number, hit.rule_id, hit.kind, hit.condition, hit.role,
+                hit.start_ms, hit.end_ms, hit.segment_index, hit.segment_end_index,
+                hit.char_start, hit.char_end, hit.text, hit.context, hit.severity, hit.points,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _keep_hits(connection: Connection[Any], rows: list[tuple[Any, ...]]) -> int:
+    """Add the hits that are not there yet; how many were."""
+    if not rows:
+        return 0
+    connection.execute("create temporary table new_hits (like facts.phrase_hits) on commit drop")
+    copy_rows(connection, "new_hits", HIT_COLUMNS, rows)
+    return connection.execute(
+        "insert into facts.phrase_hits select * from new_hits on conflict do nothing"
+    ).rowcount
