@@ -1,0 +1,306 @@
+"""The three families: parameters of a voice → evidence for each label.
+
+Each is an estimator: hyperparameters in the constructor (from `settings.yaml`), `fit` learns, and
+all that was learnt lies in `arrays_`, a dictionary of plain NumPy arrays that can be written and
+read without running code. Fitting uses scikit-learn; `parameters` and `logits` are NumPy alone.
+
+- `pca`: principal components of the functionals, then a linear discriminant.
+- `neural`: small networks with one hidden layer over the functionals, their logits averaged.
+- `gmm`: a universal mixture over voiced frames; its means adapted to the stretch make a
+  supervector (Reynolds, Quatieri & Dunn, Digital Signal Processing 10, 2000), which a linear
+  discriminant reads.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.emotion.settings import settings
+
+Array = NDArray[np.float32]
+Labels = NDArray[np.intp]
+
+_CLIP = 4.0  # standard deviations; a voice farther out than this is a fault of measurement
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of speech of one speaker, as the families read it.
+
+    Attributes:
+        functionals: float32 (functionals,); `features.FUNCTIONAL_NAMES`.
+        frames: float32 (voiced frames, 2 × descriptors); descriptors and their slopes.
+        seconds: voiced speech in it.
+    """
+
+    functionals: Array
+    frames: Array
+    seconds: float
+
+
+class Family(ABC):
+    """One way from stretches of speech to evidence for the labels."""
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.arrays_: dict[str, Array] = {}
+
+    @abstractmethod
+    def fit(self, stretches: Sequence[Stretch], labels: Labels, classes: int) -> Family:
+        """Learn from stretches and their labels (indices below `classes`, each present)."""
+
+    @abstractmethod
+    def parameters(self, stretches: Sequence[Stretch]) -> Array:
+        """What this family extracts, float32 (stretches, parameters): kept as facts."""
+
+    @abstractmethod
+    def logits(self, stretches: Sequence[Stretch]) -> Array:
+        """Evidence for each label, float32 (stretches, classes), before calibration."""
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The constructor's arguments, for the model card."""
+        names = list(inspect.signature(type(self)).parameters)
+        return {name: getattr(self, name) for name in names}
+
+
+class PrincipalComponents(Family):
+    """Standardise, project on principal components, separate by a linear discriminant."""
+
+    name = "pca"
+
+    def __init__(self, components: int, shrinkage: float) -> None:
+        super().__init__()
+        self.components = components
+        self.shrinkage = shrinkage
+
+    def fit(
+        self, stretches: Sequence[Stretch], labels: Labels, classes: int
+    ) -> PrincipalComponents:
+        values = _functionals(stretches)
+        scaler = _fit_scaler(values)
+        scaled = _scale(values, scaler["mean"], scaler["scale"])
+        basis, _ = _principal_axes(scaled, self.components)
+        weights, bias = _discriminant(scaled @ basis, labels, classes, self.shrinkage)
+        self.arrays_ = {**scaler, "basis": basis, "weights": weights, "bias": bias}
+        return self
+
+    def parameters(self, stretches: Sequence[Stretch]) -> Array:
+        learnt = self.arrays_
+        scaled = _scale(_functionals(stretches), learnt["mean"], learnt["scale"])
+        return scaled @ learnt["basis"]
+
+    def logits(self, stretches: Sequence[Stretch]) -> Array:
+        result: Array = self.parameters(stretches) @ self.arrays_["weights"] + self.arrays_["bias"]
+        return result
+
+
+class NeuralNetwork(Family):
+    """Standardise, then the mean logit of several networks with one hidden tanh layer each."""
+
+    name = "neural"
+
+    def __init__(self, networks: int, hidden: int, weight_decay: float, iterations: int) -> None:
+        super().__init__()
+        self.networks = networks
+        self.hidden = hidden
+        self.weight_decay = weight_decay
+        self.iterations = iterations
+
+    def fit(self, stretches: Sequence[Stretch], labels: Labels, classes: int) -> NeuralNetwork:
+        import warnings
+
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPClassifier
+
+        values = _functionals(stretches)
+        scaler = _fit_scaler(values)
+        scaled = _scale(values, scaler["mean"], scaler["scale"]).astype(np.float64)
+        balance = len(labels) / (classes * np.bincount(labels, minlength=classes)[labels])
+        first, first_bias, second, second_bias = [], [], [], []
+        for seed in range(self.networks):
+            network = MLPClassifier(
+                (self.hidden,), activation="tanh", solver="lbfgs", alpha=self.weight_decay,
+                max_iter=self.iterations, random_state=seed,
+            )  # fmt: skip
+            with warnings.catch_warnings():
+                # The limit on iterations is one of the means against overfitting, not a failure.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                network.fit(scaled, labels, sample_weight=balance)
+            out, out_bias = network.coefs_[1], network.intercepts_[1]
+            if classes == 2:  # scikit-learn keeps one output for two classes: its log odds
+                out, out_bias = np.hstack([-out / 2, out / 2]), np.repeat(out_bias / 2, 2)
+                out_bias[0] *= -1
+            first.append(network.coefs_[0])
+            first_bias.append(network.intercepts_[0])
+            second.append(out)
+            second_bias.append(out_bias)
+        self.arrays_ = {
+            **scaler,
+            "hidden_weights": np.concatenate(first, axis=1).astype(np.float32),
+            "hidden_bias": np.concatenate(first_bias).astype(np.float32),
+            "weights": (np.concatenate(second) / self.networks).astype(np.float32),
+            "bias": np.mean(second_bias, axis=0).astype(np.float32),
+        }
+        return self
+
+    def parameters(self, stretches: Sequence[Stretch]) -> Array:
+        learnt = self.arrays_
+        scaled = _scale(_functionals(stretches), learnt["mean"], learnt["scale"])
+        result: Array = np.tanh(scaled @ learnt["hidden_weights"] + learnt["hidden_bias"])
+        return result
+
+    def logits(self, stretches: Sequence[Stretch]) -> Array:
+        result: Array = self.parameters(stretches) @ self.arrays_["weights"] + self.arrays_["bias"]
+        return result
+
+
+class GaussianMixture(Family):
+    """A mixture over the frames of all voices, adapted to each stretch; a linear discriminant
+    reads the adapted means. The parameters kept as facts are the mixture's mean posteriors."""
+
+    name = "gmm"
+
+    def __init__(
+        self, components: int, relevance: float, variance_floor: float, shrinkage: float
+    ) -> None:
+        super().__init__()
+        self.components = components
+        self.relevance = relevance
+        self.variance_floor = variance_floor
+        self.shrinkage = shrinkage
+
+    def fit(self, stretches: Sequence[Stretch], labels: Labels, classes: int) -> GaussianMixture:
+        from sklearn.mixture import GaussianMixture as Mixture
+
+        frames = np.concatenate([stretch.frames for stretch in stretches])
+        scaler = _fit_scaler(frames)
+        # Every third frame (30 ms apart) says nearly all: neighbours share most of their window.
+        sample = _scale(frames, scaler["mean"], scaler["scale"])[::3].astype(np.float64)
+        mixture = Mixture(
+            min(self.components, max(1, len(sample) // 50)), covariance_type="diag",
+            reg_covar=self.variance_floor, init_params="k-means++", max_iter=30, tol=1e-2,
+            random_state=0,
+        )  # fmt: skip
+        mixture.fit(sample)
+        self.arrays_ = {
+            **scaler,
+            "mixture_weights": mixture.weights_.astype(np.float32),
+            "mixture_means": mixture.means_.astype(np.float32),
+            "mixture_variances": mixture.covariances_.astype(np.float32),
+        }
+        vectors = np.stack([self._supervector(stretch)[0] for stretch in stretches])
+        centre = vectors.mean(axis=0)
+        basis, _ = _principal_axes(vectors - centre, len(stretches))
+        weights, bias = _discriminant((vectors - centre) @ basis, labels, classes, self.shrinkage)
+        # Projection and discriminant are one linear map: only their product is kept.
+        direct = (basis @ weights).astype(np.float32)
+        self.arrays_ |= {"weights": direct, "bias": (bias - centre @ direct).astype(np.float32)}
+        return self
+
+    def parameters(self, stretches: Sequence[Stretch]) -> Array:
+        return np.stack([self._supervector(stretch)[1] for stretch in stretches])
+
+    def logits(self, stretches: Sequence[Stretch]) -> Array:
+        vectors = np.stack([self._supervector(stretch)[0] for stretch in stretches])
+        result: Array = vectors @ self.arrays_["weights"] + self.arrays_["bias"]
+        return result
+
+    def _supervector(self, stretch: Stretch) -> tuple[Array, Array]:
+        """The adapted means' offsets in units that make distance a bound of the Kullback–Leibler
+        divergence, float32 (components · descriptors,), and the mean posteriors (components,)."""
+        learnt = self.arrays_
+        weights, means = learnt["mixture_weights"], learnt["mixture_means"]
+        variances = learnt["mixture_variances"]
+        frames = _scale(stretch.frames, learnt["mean"], learnt["scale"])
+        log_likelihood = (
+            np.log(weights)
+            - 0.5 * (np.log(variances).sum(axis=1) + (means**2 / variances).sum(axis=1))
+            + frames @ (means / variances).T
+            - 0.5 * (frames**2) @ (1 / variances).T
+        )
+        posteriors = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+        posteriors /= posteriors.sum(axis=1, keepdims=True)
+        counts = posteriors.sum(axis=0)
+        offset = (posteriors.T @ frames - counts[:, None] * means) / (
+            counts[:, None] + np.float32(self.relevance)
+        )
+        scaled = np.sqrt(weights)[:, None] * offset / np.sqrt(variances)
+        return scaled.ravel().astype(np.float32), (counts / len(frames)).astype(np.float32)
+
+
+FAMILIES: dict[str, type[Family]] = {
+    family.name: family for family in (PrincipalComponents, NeuralNetwork, GaussianMixture)
+}
+
+
+def make_family(name: str, **hyperparameters: Any) -> Family:
+    """An unfitted family with the settings' hyperparameters, or those given.
+
+    Raises:
+        KeyError: no family of that name.
+    """
+    return FAMILIES[name](**{**settings()["families"][name], **hyperparameters})
+
+
+def _functionals(stretches: Sequence[Stretch]) -> Array:
+    return np.stack([stretch.functionals for stretch in stretches])
+
+
+def _fit_scaler(values: Array) -> dict[str, Array]:
+    wide = values.astype(np.float64)
+    deviation = wide.std(axis=0)
+    # A constant column says nothing: scale 1 leaves it at zero.
+    deviation[deviation < 1e-6] = 1.0
+    return {
+        "mean": wide.mean(axis=0).astype(np.float32),
+        "scale": deviation.astype(np.float32),
+    }
+
+
+def _scale(values: Array, mean: Array, scale: Array) -> Array:
+    return np.clip((values - mean) / scale, -_CLIP, _CLIP)
+
+
+def _principal_axes(centred: Array, components: int) -> tuple[Array, Array]:
+    """The leading axes as columns, float32 (columns, components), and their variances.
+
+    The sign of each axis is fixed by its largest loading, so that the parameters mean the same
+    wherever the model is rebuilt.
+    """
+    wide = centred.astype(np.float64)
+    wide = wide - wide.mean(axis=0)
+    _, singular, axes = np.linalg.svd(wide, full_matrices=False)
+    rank = int((singular > singular[0] * 1e-6).sum()) if len(singular) else 0
+    axes = axes[: max(1, min(components, rank))]
+    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
+    variances = singular[: len(axes)] ** 2 / max(1, len(wide) - 1)
+    return (axes * signs[:, None]).T.astype(np.float32), variances.astype(np.float32)
+
+
+def _discriminant(
+    values: Array, labels: Labels, classes: int, shrinkage: float
+) -> tuple[Array, Array]:
+    """Fisher's discriminant with equal priors, as weights (columns, classes) and bias (classes,).
+
+    Equal priors make it decide for the mean recall, not for the commonest label. The covariance
+    within classes is shrunk towards a multiple of the identity (Ledoit & Wolf 2004's target).
+    """
+    wide = values.astype(np.float64)
+    means = np.stack([wide[labels == label].mean(axis=0) for label in range(classes)])
+    residual = wide - means[labels]
+    # Every class weighs the same here too.
+    balance = 1 / (classes * np.bincount(labels, minlength=classes)[labels])
+    covariance = (residual * balance[:, None]).T @ residual
+    size = len(covariance)
+    target = np.eye(size) * (np.trace(covariance) / size + 1e-9)
+    weights = np.linalg.solve((1 - shrinkage) * covariance + shrinkage * target, means.T)
+    bias = -0.5 * (means.T * weights).sum(axis=0)
+    return weights.astype(np.float32), bias.astype(np.float32)
