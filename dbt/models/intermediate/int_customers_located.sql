@@ -1,0 +1,32 @@
+-- Every version of a customer with the zone in which the customer lives: their own, else the region's by the
+-- seed of regions, else the number's, else the site's.
+with zones as (
+    select name from pg_catalog.pg_timezone_names
+)
+
+select
+    customers.customer_id,
+    customers.version_number,
+    customers.valid_from,
+    customers.valid_to,
+    customers.is_current,
+    customers.phone,
+    customers.region,
+    customers.segment,
+    customers.consent_status,
+    customers.do_not_call,
+    customers.merged_into_customer_id,
+    customers.deleted_at,
+    coalesce(regions.country, numbers.country, {{ business_country() }}) as country,
+    coalesce(zones.name, regions.time_zone, numbers.time_zone, {{ business_time_zone() }}) as time_zone,
+    case
+        when zones.name is not null then 'own'
+        when regions.time_zone is not null then 'region'
+        when numbers.time_zone is not null then 'number'
+        else 'site'
+    end as time_zone_origin,
+    customers.time_zone is not null and zones.name is null as has_unknown_time_zone
+from {{ ref("stg_callmart__customers_versions") }} as customers
+left join zones on customers.time_zone = zones.name
+left join {{ ref("regions") }} as regions on customers.region = regions.region
+left join {{ ref("int_numbers_located") }} as numbers on customers.phone = numbers.number

@@ -1,0 +1,3 @@
+select *
+from {{ ref("stg_callmart__agent_states_versions") }}
+where is_current

@@ -1,0 +1,3 @@
+select *
+from {{ ref("stg_callmart__calls_versions") }}
+where is_current

@@ -1,0 +1,3 @@
+select *
+from {{ ref("stg_callmart__complaints_versions") }}
+where is_current

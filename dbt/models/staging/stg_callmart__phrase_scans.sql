@@ -1,0 +1,2 @@
+select *
+from {{ source("facts", "phrase_scans") }}
