@@ -1,0 +1,230 @@
+"""Who makes speech, music or neither, when: voice activity by channel from the shared frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.ndimage
+import yaml
+from numpy.typing import NDArray
+
+from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames
+
+THRESHOLDS_PATH = Path(__file__).with_name("speech.yaml")
+Span = tuple[float, float]
+"""Start and end in seconds from the start of the recording."""
+Mask = NDArray[np.bool_]
+
+
+@cache
+def load_thresholds(path: Path = THRESHOLDS_PATH) -> dict[str, Any]:
+    """The thresholds of `speech.yaml`, read once."""
+    thresholds: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return thresholds
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What one channel holds; spans in order, none overlapping within a kind."""
+
+    speech: list[Span]
+    music: list[Span]
+    floor_db: Floats
+    """Noise floor by frame, dBFS."""
+    level_db: float
+    """Median level of the speech, dBFS; −120 without any."""
+
+
+def find_activity(
+    frames: Frames, blocked: list[Span], other: Frames | None = None, likeness: Floats | None = None
+) -> Activity:
+    """Voice activity of one channel.
+
+    `blocked`: spans known to be tones. `other`, `likeness`: the other channel and the likeness of
+    both (from `compute_frames`), by which leaked speech is told from one's own.
+    """
+    settings = load_thresholds()["activity"]
+    floor = noise_floor(frames.level_db, settings["floor_window_seconds"])
+    free = ~_mask(blocked, len(frames), grow=0.03)
+    if other is not None and likeness is not None:
+        free &= ~_is_crosstalk(frames, other, likeness)
+    music = _find_music(frames, free)
+    free &= ~_mask(music, len(frames))
+    high = free & (
+        frames.level_db
+        > np.maximum(floor + settings["on_over_floor_db"], settings["quietest_on_dbfs"])
+    )
+    low = free & (
+        frames.level_db
+        > np.maximum(floor + settings["off_over_floor_db"], settings["quietest_off_dbfs"])
+    )
+    # A creaky deep voice has no two periods in a frame, but its spectrum is as far from noise as
+    # any vowel's.
+    coloured = frames.flatness < settings["coloured_flatness"]
+    harmonic = (
+        high
+        & (frames.harmonicity > settings["voiced_harmonicity"])
+        & (frames.flatness < settings["voiced_flatness"])
+    )
+    voiced = harmonic | (high & coloured)
+    held = _hold_pitch(harmonic, frames.pitch_hz)
+    wanted_hold = seconds_to_frames(settings["shortest_voiced_seconds"])
+    islands: list[tuple[int, int, float]] = []
+    for first, last in bridge(runs(low), seconds_to_frames(settings["bridge_seconds"])):
+        places = np.flatnonzero(voiced[first:last])
+        wanted = max(
+            seconds_to_frames(settings["shortest_voiced_seconds"]),
+            settings["voiced_share"] * (last - first),
+        )
+        # A short piece must hold a pitch, else it is a knock or a click; a longer one need not.
+        short = last - first < seconds_to_frames(settings["sure_seconds"])
+        if (
+            places.size < wanted
+            or last - first < seconds_to_frames(settings["shortest_seconds"])
+            or (short and held[first:last].max() < wanted_hold)
+        ):
+            continue
+        steady = frames.steadiness[first:last][places] > 0.9
+        if (
+            places.size > seconds_to_frames(settings["longest_steady_seconds"])
+            and steady.mean() > 0.85
+        ):
+            continue
+        begin = max(first, first + int(places[0]) - seconds_to_frames(settings["lead_seconds"]))
+        end = min(last, first + int(places[-1]) + 1 + seconds_to_frames(settings["trail_seconds"]))
+        loudness = float(np.percentile(frames.level_db[first:last][places], 90))
+        # What lies far below the piece's own loudness is room and breath before and after it.
+        loud = np.flatnonzero(frames.level_db[begin:end] > loudness - settings["edge_below_db"])
+        islands.append((begin + int(loud[0]), begin + int(loud[-1]) + 1, loudness))
+    spans = [
+        (begin / FRAMES_PER_SECOND, end / FRAMES_PER_SECOND)
+        for begin, end, loudness in islands
+        if loudness > max(i[2] for i in islands) - settings["weaker_than_loudest_db"]
+        and not _is_tail(begin, end, loudness, music, frames)
+    ]
+    talking = _mask(spans, len(frames))
+    level = float(np.median(frames.level_db[talking])) if talking.any() else -120.0
+    return Activity(spans, music, floor, level)
+
+
+def noise_floor(level_db: Floats, window_seconds: float) -> Floats:
+    """Quietest 50 ms around each frame, shape (frames,), dBFS, never below −80."""
+    smooth = scipy.ndimage.uniform_filter1d(level_db, 5, mode="nearest")
+    size = seconds_to_frames(window_seconds) | 1
+    floor = scipy.ndimage.minimum_filter1d(smooth, size, mode="nearest")
+    limited: Floats = np.maximum(floor, np.float32(-80.0))
+    return limited
+
+
+def _hold_pitch(harmonic: Mask, pitch_hz: Floats) -> NDArray[np.int64]:
+    """For each frame, for how many frames voice has held its pitch up to it (octaves folded).
+
+    A click rings through the three or four frames whose windows hold it; a vowel lasts longer.
+    """
+    octaves = np.log2(pitch_hz[1:] / pitch_hz[:-1])
+    holds = harmonic.copy()
+    holds[1:] &= harmonic[:-1] & (np.abs(octaves - np.round(octaves)) < 0.2)
+    holds[:1] = False
+    index = np.arange(len(holds))
+    reset = np.maximum.accumulate(np.where(holds, -1, index))
+    count: NDArray[np.int64] = np.where(holds, index - reset + 1, harmonic.astype(np.int64))
+    return count
+
+
+def _is_tail(begin: int, end: int, loudness: float, music: list[Span], frames: Frames) -> bool:
+    """A short quiet piece right beside music is its fading in or out, not a word."""
+    for start, stop in music:
+        first, last = seconds_to_frames(start), seconds_to_frames(stop)
+        distance = min(abs(begin - last), abs(end - first))
+        inside = first <= begin and end <= last
+        if end - begin < FRAMES_PER_SECOND and (distance < FRAMES_PER_SECOND or inside):
+            return loudness < float(np.median(frames.level_db[first:last])) - 6.0
+    return False
+
+
+def _is_crosstalk(frames: Frames, other: Frames, likeness: Floats) -> Mask:
+    """Frames in which this channel is but a weak copy of the other one."""
+    settings = load_thresholds()["crosstalk"]
+    weaker = frames.level_db < other.level_db - settings["weaker_db"]
+    alike = scipy.ndimage.uniform_filter1d(likeness, 7, mode="nearest") > settings["likeness"]
+    loud = other.level_db > -50.0
+    leaked: Mask = scipy.ndimage.binary_closing(weaker & alike & loud, np.ones(9, dtype=bool))
+    return leaked & (frames.level_db < other.level_db)
+
+
+def _find_music(frames: Frames, free: Mask) -> list[Span]:
+    """Stretches of music: full, harmonic, and much steadier than speech for seconds on end."""
+    settings = load_thresholds()["music"]
+    size = seconds_to_frames(settings["window_seconds"])
+    if len(frames) < seconds_to_frames(settings["shortest_seconds"]):
+        return []
+    smooth = scipy.ndimage.uniform_filter1d(frames.level_db, 5, mode="nearest")
+    peak = scipy.ndimage.maximum_filter1d(smooth, size, mode="nearest")
+    loud = free & (frames.level_db > peak - 20.0) & (frames.level_db > -55.0)
+    weight = loud.astype(np.float32)
+
+    def mean(values: Floats) -> Floats:
+        average: Floats = scipy.ndimage.uniform_filter1d(values, size, mode="constant")
+        return average
+
+    share = mean(weight) + np.float32(1e-6)
+    steadiness = mean(weight * frames.steadiness) / share
+    harmonicity = mean(weight * frames.harmonicity) / share
+    is_music = (
+        (steadiness > settings["steadiness"])
+        & (harmonicity > settings["harmonicity"])
+        & (share > settings["fullness"])
+    )
+    spans = [
+        (first / FRAMES_PER_SECOND, last / FRAMES_PER_SECOND)
+        for first, last in bridge(runs(is_music), seconds_to_frames(settings["bridge_seconds"]))
+        if last - first >= seconds_to_frames(settings["shortest_seconds"]) - size // 2
+    ]
+    # The window smears both ends: give the edges back to the level.
+    grown = []
+    for begin, end in spans:
+        first, last = int(begin * FRAMES_PER_SECOND), int(end * FRAMES_PER_SECOND)
+        reach = size // 2
+        while first > 0 and reach > 0 and loud[max(0, first - 10) : first].mean() > 0.6:
+            first, reach = first - 1, reach - 1
+        reach = size // 2
+        while last < len(frames) and reach > 0 and loud[last : last + 10].mean() > 0.6:
+            last, reach = last + 1, reach - 1
+        grown.append((first / FRAMES_PER_SECOND, last / FRAMES_PER_SECOND))
+    return [span for span in grown if span[1] - span[0] >= settings["shortest_seconds"]]
+
+
+def runs(mask: Mask) -> list[tuple[int, int]]:
+    """[start, end) of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def bridge(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    """Join neighbours that lie at most `gap` apart."""
+    joined: list[tuple[int, int]] = []
+    for first, last in spans:
+        if joined and first - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def seconds_to_frames(seconds: float) -> int:
+    return round(seconds * FRAMES_PER_SECOND)
+
+
+def _mask(spans: list[Span], length: int, grow: float = 0.0) -> Mask:
+    mask = np.zeros(length, dtype=bool)
+    for begin, end in spans:
+        mask[
+            max(0, round((begin - grow) * FRAMES_PER_SECOND)) : round(
+                (end + grow) * FRAMES_PER_SECOND
+            )
+        ] = True
+    return mask

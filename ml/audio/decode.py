@@ -1,0 +1,351 @@
+"""Recordings of any format the contract names → samples at 8 kHz.
+
+The content decides what a file is; its name is asked only where the content cannot say it (raw
+G.711 has no header). FFmpeg, inside PyAV's wheel, does the decoding and the resampling.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from av import AudioFrame
+
+ANALYSIS_RATE = 8000
+"""Hz; what a telephone carries. Every file is brought to it, so that models see one world."""
+
+Samples = NDArray[np.int16]
+Signal = NDArray[np.float32]
+
+# Raw formats have no header, so the extension names them: extension → (FFmpeg format, codec name).
+_HEADERLESS = {
+    "ulaw": ("mulaw", "pcm_mulaw"),
+    "ul": ("mulaw", "pcm_mulaw"),
+    "pcmu": ("mulaw", "pcm_mulaw"),
+    "mulaw": ("mulaw", "pcm_mulaw"),
+    "alaw": ("alaw", "pcm_alaw"),
+    "al": ("alaw", "pcm_alaw"),
+    "pcma": ("alaw", "pcm_alaw"),
+    "gsm": ("gsm", "gsm"),
+}
+_GSM_FRAME_BYTES = 33  # ETSI EN 300 961: 260 bits in 33 bytes, whose first nibble is 0xD
+# The 16-bit steps of one 8-bit law read as the other jump about; a smooth wave has neighbouring
+# samples that agree. The gap between the two laws on real speech is 0.3 and more.
+_LAW_MARGIN = 0.25
+_IDENTICAL_DB = -40.0  # what is left after subtracting one channel from the other
+
+
+class UnreadableAudioError(ValueError):
+    """The file holds no sound that can be decoded; `str()` gives the reason for a person."""
+
+
+UnreadableAudio = UnreadableAudioError
+"""The shorter name under which callers know it."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Decoded sound at 8 kHz.
+
+    `samples` is int16 of shape (channels, samples): half the memory of float32, so that a
+    two-hour call stays small; `signal` converts. Channel 0 is the agent, 1 the customer; one row
+    means that both (or one speaker) are in it.
+    """
+
+    samples: Samples
+    codec: str
+    source_sampling_rate: int
+    """Hz, as the file says."""
+    source_channels: int
+    notes: tuple[str, ...] = ()
+    sampling_rate: int = ANALYSIS_RATE
+
+    @property
+    def signal(self) -> Signal:
+        """float32 of shape (channels, samples), full scale ±1."""
+        signal: Signal = self.samples.astype(np.float32)
+        signal *= np.float32(1 / 32768)
+        return signal
+
+    @property
+    def duration_seconds(self) -> float:
+        return float(self.samples.shape[1]) / self.sampling_rate
+
+    @property
+    def sides(self) -> list[str]:
+        """What each row of `samples` is: `["agent", "customer"]` or `["mixed"]`."""
+        return ["agent", "customer"] if self.samples.shape[0] == 2 else ["mixed"]
+
+
+def decode(source: str | Path | bytes, extension: str | None = None) -> Recording:
+    """Decode one file, given as a path or as its bytes, to 8 kHz.
+
+    `extension` (with or without dot) is needed for bytes of raw G.711 only; a path brings its
+    own. More than two channels are cut to the first two. Two channels that carry the same sound
+    become one row, with a note.
+
+    Raises `UnreadableAudioError` for what is no sound, `OSError` for a path that cannot be read.
+    """
+    if isinstance(source, bytes):
+        data = source
+        suffix = (extension or "").lower().lstrip(".")
+    else:
+        data = Path(source).read_bytes()
+        suffix = (extension or Path(source).suffix).lower().lstrip(".")
+    if not data:
+        raise UnreadableAudioError("the file is empty")
+    notes: list[str] = []
+    container, codec_name = _recognise(data, suffix, notes)
+    try:
+        samples, codec, rate, channels = _decode_frames(data, container, notes)
+    except UnreadableAudioError:
+        law = _guess_law(data) if container is None else None
+        if law is None:
+            raise
+        notes.append(f"named .{suffix}, its content is raw {law}")
+        codec_name = f"pcm_{law}"
+        samples, codec, rate, channels = _decode_frames(data, law, notes)
+    if samples.shape[1] == 0:
+        raise UnreadableAudioError(f"a header ({len(data)} bytes in all) and no sample")
+    if channels > 2:
+        notes.append(f"{channels} channels; the first two were used")
+    if samples.shape[0] == 2 and _are_identical(samples):
+        samples = np.ascontiguousarray(samples[:1])
+        notes.append("both channels carry the same sound: taken as one")
+    return Recording(
+        samples=samples,
+        codec=codec_name or codec,
+        source_sampling_rate=rate,
+        source_channels=channels,
+        notes=tuple(notes),
+    )
+
+
+def merge(agent: Recording, customer: Recording) -> Recording:
+    """One recording of two sides from the two-file form; the shorter one is filled with silence."""
+    first = agent.samples.mean(axis=0, dtype=np.float32).astype(np.int16)
+    second = customer.samples.mean(axis=0, dtype=np.float32).astype(np.int16)
+    length = max(first.size, second.size)
+    samples = np.zeros((2, length), dtype=np.int16)
+    samples[0, : first.size] = first
+    samples[1, : second.size] = second
+    notes = [f"agent: {note}" for note in agent.notes]
+    notes += [f"customer: {note}" for note in customer.notes]
+    difference = abs(first.size - second.size) / ANALYSIS_RATE
+    if difference > 0.5:
+        notes.append(f"the two files differ in length by {difference:.1f} s")
+    codec = agent.codec if agent.codec == customer.codec else f"{agent.codec}+{customer.codec}"
+    if _are_identical(samples):
+        samples = np.ascontiguousarray(samples[:1])
+        notes.append("both files carry the same sound: taken as one")
+    return replace(agent, samples=samples, codec=codec, source_channels=2, notes=tuple(notes))
+
+
+def _recognise(data: bytes, suffix: str, notes: list[str]) -> tuple[str | None, str | None]:
+    """FFmpeg format to force and codec name to report; (None, None) leaves both to FFmpeg."""
+    head = data[:16]
+    found: str | None = None
+    if head[:4] in (b"RIFF", b"RF64", b"RIFX"):
+        found = "wav"
+    elif head[:4] == b"OggS":
+        found = "ogg"
+    elif head[:4] == b"fLaC":
+        found = "flac"
+    elif head[4:8] == b"ftyp":
+        found = "m4a"
+    elif head[:3] == b"ID3" or _is_mpeg_audio(data):
+        found = "mp3"
+    if found is not None:
+        expected = {"opus": "ogg", "oga": "ogg", "mp4": "m4a", "aac": "m4a"}.get(suffix, suffix)
+        if expected and expected != found:
+            notes.append(f"named .{suffix}, its content is {found}")
+        return None, None
+    if _is_text(data):
+        raise UnreadableAudioError("the file holds text, not sound")
+    if _is_gsm(data):
+        if suffix != "gsm":
+            notes.append(f"named .{suffix}, its content is raw GSM 6.10")
+        return "gsm", "gsm"
+    law = _guess_law(data)
+    if suffix in _HEADERLESS and suffix != "gsm":
+        container, codec = _HEADERLESS[suffix]
+        if law is not None and law != container:
+            notes.append(f"named .{suffix}, its content is raw {law}")
+            return law, f"pcm_{law}"
+        return container, codec
+    return None, None
+
+
+def _is_mpeg_audio(data: bytes) -> bool:
+    """Two MPEG frame headers, the second where the first says that it must be (ISO 11172-3)."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = (data[1] >> 3) & 3, (data[1] >> 1) & 3
+    bitrate_index, rate_index = data[2] >> 4, (data[2] >> 2) & 3
+    if version == 1 or layer != 1 or bitrate_index in (0, 15) or rate_index == 3:
+        return False
+    rate = (44100, 48000, 32000)[rate_index] >> {3: 0, 2: 1, 0: 2}[version]
+    table = (
+        (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+        if version == 3
+        else (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+    )
+    samples = 144 if version == 3 else 72
+    length = samples * table[bitrate_index] * 1000 // rate + ((data[2] >> 1) & 1)
+    following = data[length : length + 2]
+    return len(following) < 2 or (following[0] == 0xFF and following[1] & 0xE0 == 0xE0)
+
+
+def _is_text(data: bytes) -> bool:
+    """Nearly everything at the beginning is printable text (also in UTF-8 or UTF-16)."""
+    sample = data[:4096]
+    if sample[:2] in (b"\xff\xfe", b"\xfe\xff") and len(sample) % 2 == 0:
+        try:
+            decoded = sample.decode("utf-16")
+        except UnicodeDecodeError:
+            return False
+        return sum(c.isprintable() or c.isspace() for c in decoded) > 0.98 * len(decoded)
+    codes = np.frombuffer(sample, dtype=np.uint8)
+    printable = ((codes >= 32) & (codes < 127)) | ((codes >= 9) & (codes <= 13))
+    # Raw G.711 is never plain ASCII for long: both laws code quiet sound with the high bit set
+    # or near 0x55/0xD5, half the samples with either sign.
+    if printable.mean() > 0.98:
+        return np.unique(codes).size > 4 or len(data) < 64
+    try:
+        decoded = (
+            sample[: len(sample) - 4].decode("utf-8") if len(sample) == 4096 else sample.decode()
+        )
+    except UnicodeDecodeError:
+        return False
+    return sum(c.isprintable() or c.isspace() for c in decoded) > 0.98 * max(1, len(decoded))
+
+
+def _is_gsm(data: bytes) -> bool:
+    """Every 33rd byte starts with the nibble 0xD, and there are enough of them to be sure."""
+    marks = np.frombuffer(data, dtype=np.uint8)[::_GSM_FRAME_BYTES]
+    return marks.size >= 5 and bool(np.mean(marks[:-1] >> 4 == 0xD) > 0.99)
+
+
+def _guess_law(data: bytes) -> str | None:
+    """`mulaw` or `alaw` when one of them gives a clearly smoother wave, else None."""
+    codes = np.frombuffer(data[: 60 * ANALYSIS_RATE], dtype=np.uint8)
+    smoothness = {}
+    for law, table in (("mulaw", _mulaw_table()), ("alaw", _alaw_table())):
+        wave = table[codes]
+        energy = float(np.dot(wave, wave))
+        smoothness[law] = float(np.dot(wave[1:], wave[:-1])) / energy if energy else 0.0
+    best = max(smoothness, key=lambda law: smoothness[law])
+    other = "alaw" if best == "mulaw" else "mulaw"
+    return best if smoothness[best] - smoothness[other] > _LAW_MARGIN else None
+
+
+def _mulaw_table() -> NDArray[np.float32]:
+    """ITU-T G.711 µ-law: code → amplitude."""
+    code = ~np.arange(256, dtype=np.uint8)
+    magnitude = (((code & 0x0F).astype(np.int32) << 3) + 0x84) << ((code & 0x70) >> 4)
+    return np.where(code & 0x80, 0x84 - magnitude, magnitude - 0x84).astype(np.float32)
+
+
+def _alaw_table() -> NDArray[np.float32]:
+    """ITU-T G.711 A-law: code → amplitude."""
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    exponent = (code & 0x70) >> 4
+    mantissa = (code & 0x0F).astype(np.int32) << 4
+    magnitude = np.where(
+        exponent == 0, mantissa + 8, (mantissa + 0x108) << np.maximum(exponent, 1) - 1
+    )
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.float32)
+
+
+def _decode_frames(
+    data: bytes, container: str | None, notes: list[str]
+) -> tuple[Samples, str, int, int]:
+    """All frames that decode, at 8 kHz: (samples (1 or 2, n), codec, source rate, channels)."""
+    import av
+    from av.audio.resampler import AudioResampler
+    from av.container import InputContainer
+
+    options = {"sample_rate": str(ANALYSIS_RATE), "ch_layout": "mono"} if container else {}
+    if container == "gsm":
+        options = {}
+    blocks: list[Samples] = []
+    broken = 0
+    codec, rate, channels, promised = "", 0, 1, 0.0
+    try:
+        with av.open(io.BytesIO(data), mode="r", format=container, options=options) as media:
+            if not isinstance(media, InputContainer) or not media.streams.audio:
+                raise UnreadableAudioError("the file has no audio stream")
+            stream = media.streams.audio[0]
+            context = stream.codec_context
+            codec, rate, channels = context.name, int(stream.rate or 0), int(context.channels)
+            if stream.duration and stream.time_base:
+                promised = float(stream.duration * stream.time_base)
+            resampler = AudioResampler(
+                format="s16p", layout="mono" if channels == 1 else None, rate=ANALYSIS_RATE
+            )
+            for packet in media.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:
+                    broken += 1
+                    continue
+                for frame in frames:
+                    blocks += [_rows(piece) for piece in resampler.resample(frame)]
+            if blocks:
+                blocks += [_rows(piece) for piece in resampler.resample(None)]
+    except UnreadableAudioError:
+        raise
+    except (av.error.FFmpegError, ValueError) as error:
+        if not blocks:
+            raise UnreadableAudioError(f"no decoder understands it ({error})") from error
+        notes.append(f"decoding stopped early ({error})")
+    if broken:
+        notes.append(f"{broken} damaged pieces were left out")
+    if not blocks:
+        return np.zeros((1, 0), dtype=np.int16), codec, rate, channels
+    samples: Samples = np.concatenate(blocks, axis=1)
+    if data[:4] == b"RIFF":
+        promised = max(promised, _promised_wav_seconds(data))
+    seconds = samples.shape[1] / ANALYSIS_RATE
+    if promised > seconds + 0.5:
+        notes.append(f"cut short: {seconds:.1f} s of {promised:.1f} s are there")
+    return samples, codec, rate, channels
+
+
+def _rows(frame: AudioFrame) -> Samples:
+    """At most two channels of a planar 16-bit frame, shape (channels, samples)."""
+    rows: Samples = frame.to_ndarray()[:2].astype(np.int16, copy=False)
+    return rows
+
+
+def _promised_wav_seconds(data: bytes) -> float:
+    """Length that a WAV header promises, in seconds; 0 where it says nothing usable."""
+    at, byte_rate = 12, 0
+    while at + 8 <= min(len(data), 1 << 16):
+        name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if name == b"fmt " and at + 20 <= len(data):
+            byte_rate = int.from_bytes(data[at + 16 : at + 20], "little")
+        if name == b"data":
+            # A writer that streams puts 0xFFFFFFFF or 0 here: that promises nothing.
+            usable = byte_rate > 0 and size < 0x7FFFFFFF
+            return size / byte_rate if usable else 0.0
+        at += 8 + size + (size & 1)
+    return 0.0
+
+
+def _are_identical(samples: Samples) -> bool:
+    """Whether two channels carry the same sound, at most scaled: mono in a stereo file."""
+    left, right = samples[0].astype(np.float32), samples[1].astype(np.float32)
+    energy_left, energy_right = float(np.dot(left, left)), float(np.dot(right, right))
+    if min(energy_left, energy_right) <= 0.0:
+        return False
+    common = float(np.dot(left, right))
+    residual = 1.0 - common * common / (energy_left * energy_right)
+    gain_db = 10.0 * np.log10(energy_left / energy_right)
+    return residual < 10 ** (_IDENTICAL_DB / 10) and abs(gain_db) < 6.0

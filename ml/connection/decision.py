@@ -1,0 +1,488 @@
+"""What became of a call, from its recording alone: outcome, answer time, evidence, confidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ml.audio.activity import Activity, Span, find_activity
+from ml.audio.decode import Recording
+from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames, compute_frames
+from ml.connection.tones import Signal, Tone, find_tones, load_table, read_tones
+
+RULES_PATH = Path(__file__).with_name("decision.yaml")
+
+ANSWERED = frozenset({"human", "voicemail", "ivr", "fax", "music", "silence"})
+"""Outcomes in which anything picked up (CONTRACTS, section 5)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something heard, with its place in seconds."""
+
+    kind: str
+    start_seconds: float
+    end_seconds: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The decision on one recording. Times in seconds from its start."""
+
+    outcome: str
+    is_answered: bool
+    is_connected: bool
+    confidence: float
+    """Probability that the outcome is right, 0–1."""
+    rule: str
+    """Which rule of `decision.yaml` decided; its key under `confidence`."""
+    ring_seconds: float
+    """From the first ring (or ring-back music) to the answer or the end; 0 where nothing rang."""
+    answered_at_seconds: float | None
+    evidence: list[Evidence]
+    speech: dict[str, list[Span]]
+    """Speech by side: `agent` and `customer`, or `mixed`."""
+    music: dict[str, list[Span]] = field(default_factory=dict)
+
+
+@cache
+def load_rules(path: Path = RULES_PATH) -> dict[str, Any]:
+    """The constants of `decision.yaml`, read once."""
+    rules: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return rules
+
+
+def analyse(recording: Recording, country: str | None = None) -> Connection:
+    """Hear tones, speech and music in a recording and decide what became of the call.
+
+    `country`: ISO code of the called number where known; it breaks ties between tables only.
+    """
+    frames, likeness = compute_frames(recording)
+    heard = []
+    for channel, own in enumerate(frames):
+        other = frames[1 - channel] if len(frames) == 2 else None
+        heard.append(_hear(recording, channel, own, other, likeness, country))
+    return _decide(recording, frames, heard)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    signals: list[Signal]
+    beeps: list[Tone]
+    activity: Activity
+
+
+def _hear(
+    recording: Recording,
+    channel: int,
+    frames: Frames,
+    other: Frames | None,
+    likeness: Floats | None,
+    country: str | None,
+) -> _Heard:
+    tones = find_tones(frames, recording.samples[channel])
+    signals = read_tones(tones, recording.duration_seconds, country)
+    explained = [tone for signal in signals for tone in signal.tones]
+    blocked = [(tone.start, tone.end) for tone in explained]
+    activity = find_activity(frames, blocked, other, likeness)
+    beeps = _find_beeps([t for t in tones if t not in set(explained)], activity.speech)
+    if beeps:
+        blocked += [(tone.start, tone.end) for tone in beeps]
+        activity = find_activity(frames, blocked, other, likeness)
+    return _Heard(signals, beeps, activity)
+
+
+def _find_beeps(tones: list[Tone], speech: list[Span]) -> list[Tone]:
+    """Single steady tones that stand free, shortly after speech: “… after the tone”."""
+    block = load_table()["beep"]
+    shortest, longest = (ms / 1000 for ms in block["duration_ms"])
+    low, high = block["hz"]
+    found = []
+    for tone in tones:
+        if not (
+            len(tone.hz) == 1
+            and low <= tone.hz[0] <= high
+            and shortest <= tone.seconds <= longest
+            and tone.share > 0.93
+        ):
+            continue
+        before = [end for start, end in speech if start < tone.start - 0.2]
+        # The tone may be glued to the greeting's last island, or be an island of its own.
+        inside = any(start < tone.start - 0.25 and tone.end + 0.35 < end for start, end in speech)
+        near = any(tone.start - end <= block["after_speech_seconds"] for end in before)
+        if before and near and not inside:
+            found.append(tone)
+    return found
+
+
+def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> Connection:
+    duration = recording.duration_seconds
+    sides = recording.sides
+    far = heard[-1]
+    near = heard[0] if len(heard) == 2 else None
+    signals = sorted(
+        (signal for one in heard for signal in one.signals), key=lambda signal: signal.start
+    )
+    speech = {side: one.activity.speech for side, one in zip(sides, heard, strict=True)}
+    music = {side: one.activity.music for side, one in zip(sides, heard, strict=True)}
+    rings = _leading_rings(signals, far.activity.speech)
+    ring_start = rings[0].start if rings else None
+    ring_end = rings[-1].end if rings else 0.0
+    early_music = _leading_music(far.activity, near.activity if near else None, ring_end)
+
+    after = ring_end - 0.05
+    if early_music is not None:
+        after = early_music[1] - 0.05
+    far_speech = [span for span in far.activity.speech if span[1] > after]
+    near_speech = [span for span in near.activity.speech if span[1] > after] if near else []
+    terminal = next(
+        (
+            s
+            for s in signals
+            if s.kind in ("busy", "congestion", "invalid_number", "special_information", "fax")
+        ),
+        None,
+    )
+    beep = far.beeps[0] if far.beeps else None
+
+    verdict: tuple[str, str] | None = None
+    talk_before_terminal = terminal is not None and any(
+        start < terminal.start - 0.5 for start, _ in far_speech
+    )
+    if terminal is not None and not talk_before_terminal:
+        verdict = _by_tone(terminal, rings)
+    if verdict is None and far_speech:
+        if near is not None:
+            verdict = _by_two_channels(far_speech, near_speech, beep, bool(rings))
+        else:
+            verdict = _by_one_channel(far_speech, beep, bool(rings), frames[0])
+        if verdict[0] == "ivr" and terminal is not None:
+            # An announcement and then the tone it explains.
+            verdict = _by_tone(terminal, rings)
+    if verdict is None:
+        verdict = _without_speech(far, near_speech, rings, ring_end, early_music, duration, frames)
+    outcome, rule = verdict
+
+    is_answered = outcome in ANSWERED
+    used_music = early_music if outcome in ("human", "ivr", "voicemail") else None
+    answered_at = (
+        _answer_time(frames[-1], far, near_speech, rings, used_music, terminal, outcome, duration)
+        if is_answered
+        else None
+    )
+    start = ring_start
+    if start is None and used_music is not None:
+        start = used_music[0]
+    if start is None:
+        ring_seconds = 0.0
+    elif answered_at is not None:
+        ring_seconds = max(0.0, answered_at - start)
+    else:
+        stop = terminal.start if terminal is not None else duration
+        ring_seconds = max(0.0, stop - start)
+    return Connection(
+        outcome=outcome,
+        is_answered=is_answered,
+        is_connected=outcome == "human",
+        confidence=float(load_rules()["confidence"][rule]),
+        rule=rule,
+        ring_seconds=ring_seconds,
+        answered_at_seconds=answered_at,
+        evidence=_collect_evidence(sides, heard, used_music),
+        speech=speech,
+        music=music,
+    )
+
+
+def _leading_rings(signals: list[Signal], far_speech: list[Span]) -> list[Signal]:
+    """Ringing before anybody on the far side has talked; a ring inside a conversation is another's."""
+    rings: list[Signal] = []
+    for signal in signals:
+        if signal.kind != "ringback":
+            continue
+        talked = sum(
+            min(end, signal.start) - start for start, end in far_speech if start < signal.start
+        )
+        if talked < 1.0:
+            rings.append(signal)
+    return rings
+
+
+def _leading_music(far: Activity, near: Activity | None, ring_end: float) -> Span | None:
+    """Music at the beginning, before any talk: where speech follows it was the ring-back."""
+    rules = load_rules()["music"]
+    if not far.music:
+        return None
+    start, end = far.music[0]
+    for begin, stop in far.music[1:]:
+        if begin - end < 3.0 and not any(end < s < begin for s, _ in far.speech):
+            end = stop
+        else:
+            break
+    if start > ring_end + rules["lead_seconds"]:
+        return None
+    talked = [span for span in far.speech if span[0] < start - 0.3]
+    talked += [span for span in near.speech if span[0] < start - 0.3] if near else []
+    return None if talked else (start, end)
+
+
+def _by_tone(signal: Signal, rings: list[Signal]) -> tuple[str, str]:
+    rules = load_rules()
+    if signal.kind == "fax":
+        return "fax", "fax" if signal.fit > 0.9 else "fax_single"
+    if signal.kind == "special_information":
+        return load_table()["special_information"]["outcome"], "special_information"
+    rang = signal.start - rings[0].start if rings else 0.0
+    if signal.kind == "busy" and rang >= rules["ring"]["busy_after_seconds"]:
+        return "no_answer", "ringing"
+    return signal.kind, "tone" if len(signal.tones) >= 4 else "tone_few"
+
+
+def _by_two_channels(
+    far: list[Span], near: list[Span], beep: Tone | None, rang: bool
+) -> tuple[str, str]:
+    """A person or a machine, where the agent can be heard alone."""
+    rules = load_rules()["human"]
+    utterances = _utterances(far, rules["utterance_gap_seconds"])
+    near_total = sum(end - start for start, end in near)
+    agent_talks = near_total >= rules["agent_talks_seconds"]
+    first_near = near[0][0] if near else float("inf")
+    greeting = utterances[0]
+    greeting_seconds = greeting[1] - greeting[0]
+    replies = _count_replies(far, near) if agent_talks else 0
+    if beep is not None:
+        before = [span for span in near if span[1] < beep.start]
+        after_beep = [span for span in far if span[0] > beep.end + 0.3]
+        answered_before = _count_replies([s for s in far if s[0] < beep.start], before)
+        if answered_before == 0 and len(after_beep) <= 1:
+            return "voicemail", "greeting_then_beep"
+    if replies >= 2:
+        return "human", "dialogue"
+    if agent_talks and (replies == 1 or greeting_seconds <= rules["monologue_seconds"]):
+        alone = first_near > greeting[1] and replies == 0
+        if alone and rang and greeting_seconds > 2 * rules["greeting_seconds"]:
+            return "voicemail", "greeting_then_agent"
+        return "human", "short_dialogue"
+    if agent_talks:
+        # The far side talked long; then the agent, and never the far side again.
+        if rang or first_near > greeting[1]:
+            return "voicemail", "greeting_then_agent"
+        return "human", "short_dialogue"
+    if _is_waiting(utterances):
+        return "human", "short_answer"
+    return "ivr", "prompt_alone"
+
+
+def _by_one_channel(
+    speech: list[Span], beep: Tone | None, rang: bool, frames: Frames
+) -> tuple[str, str]:
+    """The same where both sides, or one speaker, share a channel."""
+    rules = load_rules()["human"]
+    utterances = _utterances(speech, rules["utterance_gap_seconds"])
+    if beep is not None:
+        before = [span for span in utterances if span[0] < beep.start]
+        if len(before) <= 4 and beep.start - before[0][0] < 40.0:
+            return "voicemail", "greeting_then_beep"
+    if _is_waiting(utterances):
+        return "human", "short_answer"
+    voices = _pitch_spread(speech, frames) > rules["pitch_spread_semitones"]
+    first = utterances[0][1] - utterances[0][0]
+    if voices or (first <= rules["greeting_seconds"] and len(utterances) > 1):
+        return "human", "mono_dialogue"
+    if rang:
+        return "ivr", "mono_prompt"
+    return "human", "mono_speech"
+
+
+def _is_waiting(utterances: list[Span]) -> bool:
+    """Short words with long pauses: somebody who answered and waits."""
+    rules = load_rules()["human"]
+    lengths = [end - start for start, end in utterances]
+    if lengths[0] > rules["greeting_seconds"]:
+        return False
+    pauses = [b[0] - a[1] for a, b in pairwise(utterances)]
+    return all(p >= rules["waiting_seconds"] for p in pauses) and all(
+        length <= rules["later_utterance_seconds"] for length in lengths[1:]
+    )
+
+
+def _count_replies(far: list[Span], near: list[Span]) -> int:
+    """How often the far side starts within seconds after a turn of the agent, having been quiet."""
+    rules = load_rules()["human"]
+    count = 0
+    turns = _utterances(far, rules["utterance_gap_seconds"])
+    for start, end in _utterances(near, rules["utterance_gap_seconds"]):
+        if end - start < 0.25:
+            continue
+        count += any(
+            -rules["overlap_seconds"] <= begin - end <= rules["reply_gap_seconds"] and begin > start
+            for begin, _ in turns
+        )
+    return count
+
+
+def _utterances(spans: list[Span], gap: float) -> list[Span]:
+    joined: list[Span] = []
+    for start, end in spans:
+        if joined and start - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _pitch_spread(speech: list[Span], frames: Frames) -> float:
+    """Inter-quartile range of the pieces' median pitch, in semitones; 0 for fewer than four."""
+    pitches = []
+    for start, end in speech:
+        piece = slice(round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND))
+        voiced = frames.harmonicity[piece] > 0.8
+        if voiced.sum() >= 15:
+            pitches.append(float(np.median(frames.pitch_hz[piece][voiced])))
+    if len(pitches) < 4:
+        return 0.0
+    low, high = np.percentile(pitches, [25, 75])
+    return float(12 * np.log2(high / low))
+
+
+def _without_speech(
+    far: _Heard,
+    near_speech: list[Span],
+    rings: list[Signal],
+    ring_end: float,
+    early_music: Span | None,
+    duration: float,
+    frames: list[Frames],
+) -> tuple[str, str]:
+    rules = load_rules()
+    if far.activity.music and (early_music or far.activity.music[-1][1] > ring_end):
+        return "music", "music"
+    talked = sum(end - start for start, end in near_speech)
+    if talked >= rules["human"]["listener_agent_seconds"] and _has_room(frames[-1], ring_end):
+        return "human", "listener"
+    if rings:
+        last = rings[-1]
+        overdue = duration - (last.tones[-1].start + last.period)
+        limit = rules["ring"]["silent_after_missing_seconds"]
+        if overdue > limit or talked >= rules["human"]["agent_talks_seconds"]:
+            return "silence", "silence_after_ring"
+        return "no_answer", "ringing" if sum(len(r.tones) for r in rings) > 1 else "ringing_single"
+    return "silence", "silence"
+
+
+def _has_room(frames: Frames, start: float) -> bool:
+    """Whether the channel carries the sound of a place (its level moves), not an idle line."""
+    level = frames.level_db[round(start * FRAMES_PER_SECOND) :]
+    if level.size < 200:
+        return False
+    low, high = np.percentile(level, [10, 95])
+    return bool(high > -66.0 and high - low > 6.0)
+
+
+def _answer_time(
+    frames: Frames,
+    far: _Heard,
+    near_speech: list[Span],
+    rings: list[Signal],
+    music: Span | None,
+    terminal: Signal | None,
+    outcome: str,
+    duration: float,
+) -> float:
+    """When it was picked up, in seconds."""
+    if music is not None:
+        return music[1]
+    sounds = [start for start, _ in far.activity.speech + far.activity.music]
+    if outcome == "fax" and terminal is not None:
+        sounds.append(terminal.start)
+    if not rings:
+        return _line_opens(frames, min(sounds, default=0.0))
+    last = rings[-1]
+    ring_end = last.tones[-1].end
+    if last.last_on_cut and outcome != "silence":
+        return ring_end
+    following = [t for t in sounds + [start for start, _ in near_speech] if t > ring_end - 0.05]
+    # Had it gone on ringing, the next ring would have come by then.
+    expected = last.tones[-1].start + last.period
+    latest = min([expected, duration, *following])
+    return _floor_change(frames, ring_end, latest)
+
+
+def _floor_change(frames: Frames, ring_end: float, latest: float) -> float:
+    """Where the line's own noise changes between the last ring and `latest`; else `latest`."""
+    rules = load_rules()["ring"]
+    first = round((ring_end + 0.08) * FRAMES_PER_SECOND)
+    last = round(latest * FRAMES_PER_SECOND)
+    hold = round(rules["floor_change_seconds"] * FRAMES_PER_SECOND)
+    if last - first < 2 * hold:
+        return latest
+    level = np.maximum(frames.level_db[first:last], -90.0)
+    sums = np.concatenate(([0.0], np.cumsum(level)))
+    means = (sums[hold:] - sums[:-hold]) / hold
+    # Best single step: the split at which the means of both parts differ most surely.
+    count = np.arange(hold, level.size - hold)
+    if count.size == 0:
+        return latest
+    left = sums[count] / count
+    right = (sums[-1] - sums[count]) / (level.size - count)
+    gain = (left - right) ** 2 * count * (level.size - count)
+    at = int(count[gain.argmax()])
+    before, after = float(np.mean(level[:at])), float(np.mean(level[at:]))
+    spread = float(np.std(np.concatenate((level[:at] - before, level[at:] - after))))
+    if abs(after - before) > max(rules["floor_change_db"], 1.0 * spread) and means.size:
+        return (first + at) / FRAMES_PER_SECOND
+    return latest
+
+
+def _line_opens(frames: Frames, first_sound: float) -> float:
+    """End of the digital silence at the start, where there is one; else 0: it starts answered."""
+    head = frames.level_db[: max(1, round(first_sound * FRAMES_PER_SECOND))]
+    dead = head < -95.0
+    if dead[: min(20, dead.size)].mean() < 0.8 or first_sound < 0.2:
+        return 0.0
+    alive = np.flatnonzero(~dead[2:])
+    return float((alive[0] + 2) / FRAMES_PER_SECOND) if alive.size else first_sound
+
+
+def _collect_evidence(
+    sides: list[str], heard: list[_Heard], ring_music: Span | None
+) -> list[Evidence]:
+    """Everything that was heard, in order of time; speech by its first stretch a side."""
+    items: list[Evidence] = []
+    for side, one in zip(sides, heard, strict=True):
+        items += [
+            Evidence(signal.kind, signal.start, signal.end, f"{side}: {signal.detail}")
+            for signal in one.signals
+        ]
+        items += [
+            Evidence("beep", beep.start, beep.end, f"{side}: {beep.hz[0]:.0f} Hz after speech")
+            for beep in one.beeps
+        ]
+        for span in one.activity.music:
+            is_ring = (
+                ring_music is not None
+                and side != "agent"
+                and span[0] >= ring_music[0]
+                and span[1] <= ring_music[1]
+            )
+            kind = "colour_ringback" if is_ring else "music"
+            items.append(Evidence(kind, span[0], span[1], f"{side}: music"))
+        if one.activity.speech:
+            start, end = one.activity.speech[0]
+            total = sum(b - a for a, b in one.activity.speech)
+            items.append(
+                Evidence(
+                    "speech",
+                    start,
+                    end,
+                    f"{side}: first of {len(one.activity.speech)} stretches, {total:.1f} s in all",
+                )
+            )
+    return sorted(items, key=lambda item: (item.start_seconds, item.kind))

@@ -1,0 +1,224 @@
+"""Everything `callmart inspect` says of one recording: one call, from bytes to figures."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ml.audio.activity import THRESHOLDS_PATH, Span
+from ml.audio.conversation import Conversation, Turn, describe_conversation
+from ml.audio.decode import Recording, UnreadableAudioError, decode, merge
+from ml.connection.decision import RULES_PATH, Connection, analyse
+from ml.connection.tones import TABLE_PATH
+
+_CODE_VERSION = "1.0.0"
+
+
+@cache
+def _analyser_version() -> str:
+    digest = hashlib.sha256()
+    for path in (TABLE_PATH, THRESHOLDS_PATH, RULES_PATH):
+        digest.update(path.read_bytes())
+    return f"{_CODE_VERSION}+{digest.hexdigest()[:8]}"
+
+
+ANALYSER_VERSION = _analyser_version()
+"""Version of the code and, after the plus, a hash of the tables of constants."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The report of the contract, and what the warehouse keeps beside it. Times in seconds."""
+
+    report: dict[str, Any]
+    """One item of `callmart inspect --json`."""
+    turns: list[Turn]
+    """(side, start, end); side is agent, customer, or mixed where one channel holds both."""
+    codec: str | None
+    notes: list[str]
+    interruptions: dict[str, int] | None
+    """By the side that cut in; None where it cannot be heard."""
+    response_medians: dict[str, float | None]
+    """By the side that responds (agent: customer's end → agent's start)."""
+    mutual_silence_over_3s_seconds: float | None
+    processing_seconds: float
+    emotion_segments: dict[str, list[Any]]
+    """By side, as `ml.emotion` gives them."""
+    analyser_version: str = ANALYSER_VERSION
+
+
+def inspect_recording(
+    path: str | Path | None = None,
+    agent_path: str | Path | None = None,
+    customer_path: str | Path | None = None,
+    data: bytes | None = None,
+    extension: str | None = None,
+    agent_data: bytes | None = None,
+    customer_data: bytes | None = None,
+    agent_extension: str | None = None,
+    customer_extension: str | None = None,
+    country: str | None = None,
+    agent_channel: int = 0,
+    with_emotion: bool = True,
+) -> Inspection:
+    """Hear one recording.
+
+    Give one file (`path`, or `data` with the `extension` of its key) or both sides (`agent_…` and
+    `customer_…`, each a path or bytes). `agent_channel`: which channel of a stereo file is the
+    agent (0 or 1). A file that holds no sound gives a report with outcome `unreadable` and the
+    reason. Raises `OSError` for a path that cannot be read, `ValueError` for neither or half a
+    source.
+    """
+    began = time.perf_counter()
+    single: str | Path | bytes | None = data if data is not None else path
+    agent: str | Path | bytes | None = agent_data if agent_data is not None else agent_path
+    customer: str | Path | bytes | None = (
+        customer_data if customer_data is not None else customer_path
+    )
+    if (single is None) == (agent is None) or (agent is None) != (customer is None):
+        raise ValueError("give one recording, or both an agent's and a customer's side")
+    shown = str(path) if path is not None else (str(agent_path) if agent_path is not None else None)
+    try:
+        if single is not None:
+            recording = decode(single, extension)
+        elif agent is not None and customer is not None:
+            recording = _decode_sides(agent, agent_extension, customer, customer_extension)
+    except UnreadableAudioError as error:
+        return Inspection(
+            report={"path": shown, "outcome": "unreadable", "reason": str(error)},
+            turns=[],
+            codec=None,
+            notes=[],
+            interruptions=None,
+            response_medians={},
+            mutual_silence_over_3s_seconds=None,
+            processing_seconds=time.perf_counter() - began,
+            emotion_segments={},
+        )
+    if single is not None and agent_channel == 1:
+        recording = _swap(recording)
+    connection = analyse(recording, country)
+    conversation = describe_conversation(connection.speech, recording.duration_seconds)
+    notes = list(recording.notes)
+    emotion, segments = (
+        _describe_emotion(recording, connection, notes)
+        if with_emotion
+        else (dict.fromkeys(("agent", "customer")), {})
+    )
+    report: dict[str, Any] = {
+        "path": shown,
+        "duration_seconds": _round(recording.duration_seconds),
+        "sample_rate_hz": recording.source_sampling_rate,
+        "channels": recording.source_channels,
+        "is_answered": connection.is_answered,
+        "is_connected": connection.is_connected,
+        "outcome": connection.outcome,
+        "confidence": _round(connection.confidence),
+        "ring_seconds": _round(connection.ring_seconds),
+        "answered_at_seconds": _round(connection.answered_at_seconds),
+        "evidence": [
+            {key: _round(value) for key, value in asdict(item).items()}
+            for item in connection.evidence
+        ],
+        "speech": _speech_report(connection, conversation),
+        "emotion": emotion,
+    }
+    return Inspection(
+        report=report,
+        turns=conversation.turns,
+        codec=recording.codec,
+        notes=notes,
+        interruptions=conversation.interruptions,
+        response_medians=conversation.response_medians,
+        mutual_silence_over_3s_seconds=conversation.mutual_silence_over_3s_seconds,
+        processing_seconds=time.perf_counter() - began,
+        emotion_segments=segments,
+    )
+
+
+def _decode_sides(
+    agent: str | Path | bytes,
+    agent_extension: str | None,
+    customer: str | Path | bytes,
+    customer_extension: str | None,
+) -> Recording:
+    """Both sides of the two-file form; where one cannot be read its reason names the side."""
+    sides = []
+    for name, source, extension in (
+        ("agent", agent, agent_extension),
+        ("customer", customer, customer_extension),
+    ):
+        try:
+            sides.append(decode(source, extension))
+        except UnreadableAudioError as error:
+            raise UnreadableAudioError(f"{name}'s side: {error}") from error
+    return merge(sides[0], sides[1])
+
+
+def _swap(recording: Recording) -> Recording:
+    from dataclasses import replace
+
+    return replace(recording, samples=recording.samples[::-1])
+
+
+def _speech_report(connection: Connection, conversation: Conversation) -> dict[str, Any]:
+    """The contract's `speech`; null for a side that one channel does not let us tell."""
+    names = {side: side for side in ("agent", "customer") if side in connection.speech}
+    if connection.outcome in ("voicemail", "ivr") and "mixed" in connection.speech:
+        # A machine alone: what was heard is certainly the called side.
+        names = {"customer": "mixed"}
+    sides: dict[str, Any] = {
+        side: {
+            "talk_seconds": _round(conversation.talk_seconds[names[side]]),
+            "turns": conversation.turn_counts[names[side]],
+            "longest_turn_seconds": _round(conversation.longest_turn_seconds[names[side]]),
+            "first_speech_seconds": _round(conversation.first_speech_seconds[names[side]]),
+        }
+        if side in names
+        else None
+        for side in ("agent", "customer")
+    }
+    counts = conversation.interruptions
+    return {
+        **sides,
+        "silence_seconds": _round(conversation.silence_seconds),
+        "overlap_seconds": _round(conversation.overlap_seconds),
+        "interruptions": None if counts is None else sum(counts.values()),
+        "response_seconds_median": _round(conversation.response_medians.get("agent")),
+    }
+
+
+def _describe_emotion(
+    recording: Recording, connection: Connection, notes: list[str]
+) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Emotion of both sides, and their segments; null where a side is unknown or says too little.
+
+    A model that is missing or broken costs the emotion, with a note, and not the whole verdict.
+    """
+    from ml import emotion
+
+    speech: dict[str, list[Span]] = connection.speech
+    try:
+        described = emotion.describe_sides(
+            recording.signal, recording.sampling_rate, speech, recording.sides
+        )
+    except emotion.ModelError as error:
+        notes.append(f"no emotion: {error}")
+        return dict.fromkeys(("agent", "customer")), {}
+    report: dict[str, Any] = {}
+    for side in ("agent", "customer"):
+        found = described.get(side)
+        report[side] = found.as_dict() if found is not None else None
+    segments = {
+        side: list(found.segments) for side, found in described.items() if found is not None
+    }
+    return report, segments
+
+
+def _round(value: Any) -> Any:
+    """Milliseconds and three places are all that a reader needs."""
+    return round(value, 3) if isinstance(value, float) else value
