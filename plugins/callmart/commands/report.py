@@ -21,10 +21,10 @@ import click
 @click.option("--preview", is_flag=True, help="Open the page in the browser.")
 def report(period: datetime, language: str, out: Path | None, preview: bool) -> None:
     """Make the report of one business day from the marts, without sending it."""
-    from callmart.local.stack import local_settings
+    from callmart.local.context import command_settings
     from callmart.reports import render
 
-    settings = local_settings()
+    settings = command_settings()
     day: date = period.date()
     page = render(settings, day, language, page_place=None).page
     path = out or settings.home / "reports" / f"daily-{day}.{language}.html"

@@ -1,0 +1,368 @@
+"""The main job on the embedded stack: a folder into the bucket, the DAGs over it, a summary.
+
+The folder is laid out as the landing bucket (recordings/, transcripts/, crm/). Beside these it may hold
+`dispositions.csv` (the dialler's words), `*.yaml` under `sources/` (mappings of one's own) and
+`truth.csv` (what is known of the recordings, to compare with).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from callmart.landing import ObjectStore
+from callmart.local.airflow_client import AirflowClient, TaskEvent
+from callmart.local.stack import Stack
+from callmart.settings import Settings
+from callmart.warehouse import connect, migrate
+
+LANDING_FOLDERS = ("recordings", "transcripts", "crm")
+FLOW = ("ingest_landing", "analyze_recordings", "build_marts", "publish_reports")
+"""The DAGs of the main job, in the order of the data."""
+
+RUN_TIMEOUT_SECONDS = 1800.0
+QUIET_SECONDS = 6.0
+"""No run under way for this long after the last: the flow is at rest (an asset event takes < 1 s)."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What an upload did, in files."""
+
+    new: int
+    unchanged: int
+
+
+def check_landing(folder: Path) -> None:
+    """Raise DemoError unless `folder` is laid out as a landing bucket."""
+    if not folder.is_dir():
+        raise DemoError(f"{folder} is not a folder")
+    if not any((folder / name).is_dir() for name in LANDING_FOLDERS):
+        wanted = ", ".join(f"{name}/" for name in LANDING_FOLDERS)
+        raise DemoError(f"{folder} holds none of {wanted}: it is not laid out as a landing bucket")
+
+
+def landing_files(folder: Path) -> list[Path]:
+    """Every file that belongs into the bucket, in order of its key."""
+    found = [
+        path
+        for name in LANDING_FOLDERS
+        if (folder / name).is_dir()
+        for path in (folder / name).rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+class DemoState:
+    """Which folder the stack's warehouse was filled from, remembered beside it."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "demo.json"
+
+    def filled_from(self) -> str | None:
+        """The folder, or None where the demo has not run on this stack."""
+        if not self._path.exists():
+            return None
+        remembered: dict[str, str] = json.loads(self._path.read_text(encoding="utf-8"))
+        return remembered["folder"]
+
+    def remember(self, folder: Path) -> None:
+        self._path.write_text(json.dumps({"folder": str(folder)}), encoding="utf-8")
+
+
+def set_up_sources(settings: Settings, folder: Path) -> None:
+    """Put the folder's own mappings and disposition words where the pipeline reads them."""
+    target = settings.sources_dir
+    if target is None:
+        raise DemoError("CALLMART_SOURCES_DIR is not set")
+    if target.exists():
+        shutil.rmtree(target)
+    target.mkdir(parents=True)
+    own = [*(folder / "sources").glob("*.yaml"), folder / "dispositions.csv"]
+    for path in own:
+        if path.is_file():
+            shutil.copyfile(path, target / path.name)
+
+
+def upload(settings: Settings, folder: Path, tell: Callable[[int, int], None]) -> Uploaded:
+    """Put the folder's files into the bucket, leaving out what lies there with the same content.
+
+    tell: called with (files done, files in all).
+    """
+    store = ObjectStore(settings)
+    there = {item.key: item.etag.strip('"') for page in store.list_pages() for item in page}
+    files = landing_files(folder)
+    new = 0
+    for number, path in enumerate(files, start=1):
+        key = path.relative_to(folder).as_posix()
+        body = path.read_bytes()
+        # An object put in one piece has its MD5 as ETag; it is compared, nothing rests on it.
+        if there.get(key) != hashlib.md5(body, usedforsecurity=False).hexdigest():
+            store.put(key, body)
+            new += 1
+        tell(number, len(files))
+    return Uploaded(new, len(files) - new)
+
+
+def empty_stack(stack: Stack, client: AirflowClient, settings: Settings) -> None:
+    """Make warehouse and bucket empty, for another folder; the DAGs stand still meanwhile."""
+    for dag_id in client.dag_ids():
+        client.set_paused(dag_id, True)
+    end = time.monotonic() + RUN_TIMEOUT_SECONDS
+    while _under_way(client, client.dag_ids()):
+        if time.monotonic() > end:
+            raise DemoError("runs of the earlier demo do not end: see the Airflow page")
+        time.sleep(0.5)
+    with connect(settings, autocommit=True) as connection:
+        schemas = connection.execute(
+            "select string_agg(quote_ident(nspname), ', ') from pg_namespace"
+            " where nspname !~ '^pg_' and nspname not in ('information_schema', 'public')"
+        ).fetchone()
+        if schemas and schemas[0]:
+            connection.execute(f"drop schema {schemas[0]} cascade".encode())
+    migrate(settings.warehouse_dsn)
+    store = ObjectStore(settings)
+    for page in store.list_pages():
+        store.delete([item.key for item in page])
+
+
+def _under_way(client: AirflowClient, dag_ids: list[str]) -> bool:
+    return any(
+        run["state"] in ("queued", "running") for dag_id in dag_ids for run in client.runs(dag_id)
+    )
+
+
+class Flow:
+    """One pass of the main job through Airflow.
+
+    `run()` starts the ingest, follows what its events set off (the assets chain the DAGs) until all
+    is at rest, then publishes the report of the newest day. Yields every task's changes of state.
+    """
+
+    def __init__(self, client: AirflowClient, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._started_at = datetime.now(UTC)
+        self._seen: set[tuple[str, str]] = set()
+        self.failed: list[TaskEvent] = []
+
+    def run(self) -> Iterator[TaskEvent]:
+        """Events in the order in which they are seen; a run that failed is kept in `failed`."""
+        known = self._client.dag_ids()
+        missing = [dag_id for dag_id in FLOW if dag_id not in known]
+        if missing:
+            errors = "; ".join(self._client.import_errors()) or "no import error is reported"
+            raise DemoError(f"Airflow does not know {', '.join(missing)}: {errors}")
+        # The chained DAGs first, so that no event of the ingest is missed.
+        for dag_id in ("build_marts", "analyze_recordings", "ingest_landing"):
+            self._client.set_paused(dag_id, False)
+        yield from self._follow("ingest_landing", self._client.trigger("ingest_landing"))
+        yield from self._until_rest()
+        for dag_id in ("publish_reports", "check_health"):
+            self._client.set_paused(dag_id, False)
+        day = newest_day(self._settings)
+        if day is not None and not self.failed:
+            run_id = self._client.trigger("publish_reports", {"date": day.isoformat()})
+            yield from self._follow("publish_reports", run_id)
+
+    def _follow(self, dag_id: str, run_id: str) -> Iterator[TaskEvent]:
+        self._seen.add((dag_id, run_id))
+        for event in self._client.watch(dag_id, run_id, RUN_TIMEOUT_SECONDS):
+            if event.task_id is None and event.state == "failed":
+                self.failed.append(event)
+            yield event
+
+    def _until_rest(self) -> Iterator[TaskEvent]:
+        """Follow runs that were set off, one after another, until none has come for a while."""
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < QUIET_SECONDS:
+            for dag_id in ("ingest_landing", "analyze_recordings", "build_marts"):
+                for run in self._client.runs(dag_id, since=self._started_at):
+                    key = (dag_id, run["dag_run_id"])
+                    if key in self._seen:
+                        continue
+                    if dag_id == "ingest_landing" and run["state"] == "success":
+                        self._seen.add(key)  # the minute's own run, which found nothing
+                        continue
+                    yield from self._follow(*key)
+                    quiet_since = time.monotonic()
+            time.sleep(0.25)
+
+
+def newest_day(settings: Settings) -> date | None:
+    """The newest business day that holds a call, or None before the first build."""
+    with connect(settings) as connection:
+        exists = connection.execute("select to_regclass('marts.calls')").fetchone()
+        if not exists or exists[0] is None:
+            return None
+        row = connection.execute("select max(call_date) from marts.calls").fetchone()
+    return row[0] if row else None
+
+
+def fingerprint(settings: Settings) -> dict[str, int]:
+    """Rows of every table in raw, facts, marts and of the ledger: equal before and after a pass
+    that found nothing new."""
+    with connect(settings) as connection:
+        tables = connection.execute(
+            "select format('%I.%I', schemaname, tablename) from pg_tables"
+            " where schemaname in ('raw', 'facts', 'marts')"
+            " or (schemaname = 'ops' and tablename in ('objects', 'quarantine', 'notices'))"
+            " order by 1"
+        ).fetchall()
+        return {
+            name: connection.execute(f"select count(*) from {name}".encode()).fetchone()[0]  # type: ignore[index]
+            for (name,) in tables
+        }
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the decisions agree with the written truth."""
+
+    recordings: int
+    decided: int
+    outcome_right: int
+    connected_known: int
+    connected_right: int
+    differing: list[dict[str, str]]
+
+
+DECISIONS_SQL = """
+with heard as (
+    select distinct on (links.call_id)
+        links.call_id, facts.outcome, facts.is_connected
+    from facts.call_recordings as links
+    inner join facts.recordings as facts on links.content_hash = facts.content_hash
+    order by links.call_id, links.delivered_on desc, links.object_key desc, facts.analysed_at desc
+)
+select
+    heard.call_id,
+    heard.outcome as heard_outcome,
+    heard.is_connected as heard_connected,
+    calls.outcome,
+    calls.is_connected
+from heard
+left join marts.calls as calls on heard.call_id = calls.call_id
+"""
+
+
+def compare_with_truth(settings: Settings, truth_file: Path) -> Agreement:
+    """Hold the decisions against `truth.csv` (call_id, outcome, also_acceptable, is_connected).
+
+    The outcome is right where the recording's own decision, or the decision reconciled with the
+    signalling and the words said, is the true one; `is_connected` is judged as reconciled, or as
+    heard where no call row belongs to the recording.
+    """
+    with connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        decisions = {row["call_id"]: row for row in cursor.execute(DECISIONS_SQL).fetchall()}
+    with truth_file.open(encoding="utf-8-sig", newline="") as lines:
+        truth = list(csv.DictReader(lines))
+    decided = right = known = connected_right = 0
+    differing = []
+    for row in truth:
+        decision = decisions.get(row["call_id"])
+        if decision is None:
+            differing.append({"call_id": row["call_id"], "truth": row["outcome"], "decided": "–"})
+            continue
+        decided += 1
+        accepted = {row["outcome"], *(row.get("also_acceptable") or "").split()}
+        is_right = bool(accepted & {decision["heard_outcome"], decision["outcome"]})
+        right += is_right
+        reconciled = decision["is_connected"]
+        connected = decision["heard_connected"] if reconciled is None else reconciled
+        if row["is_connected"]:
+            known += 1
+            is_connected_right = connected == (row["is_connected"].lower() == "true")
+            connected_right += is_connected_right
+            is_right = is_right and is_connected_right
+        if not is_right:
+            differing.append(
+                {
+                    "call_id": row["call_id"],
+                    "truth": f"{row['outcome']} connected={row['is_connected'] or '?'}",
+                    "decided": f"{decision['heard_outcome']} → {decision['outcome']}"
+                    f" connected={connected}",
+                }
+            )
+    return Agreement(len(truth), decided, right, known, connected_right, differing)
+
+
+SUMMARY_SQL: Mapping[str, str] = {
+    "calls": """
+        select count(*) as calls,
+            count(*) filter (where direction = 'outbound') as attempts,
+            count(*) filter (where direction = 'outbound' and is_answered) as answered,
+            count(*) filter (where direction = 'outbound' and is_connected) as connected,
+            count(*) filter (where has_recording) as with_recording,
+            count(*) filter (where has_transcript) as with_transcript,
+            count(*) filter (where is_disputed) as disputed,
+            min(call_date) as first_day, max(call_date) as last_day
+        from marts.calls""",
+    "evaluations": """
+        select 'conversation' as evaluation, count(distinct customer_id) as customers,
+            round(avg(score), 1) as average_score, count(*) as rows
+        from marts.evaluation_conversation where is_current
+        union all
+        select 'inspection', count(distinct customer_id), round(avg(score), 1), count(*)
+        from marts.evaluation_inspection where is_current
+        union all
+        select 'rules_and_lines', count(distinct customer_id), round(avg(score), 1), count(*)
+        from marts.evaluation_rules_and_lines where is_current""",
+    "tiers": """
+        select tier, count(*) as customers from marts.customer_quality
+        where is_current group by tier order by tier""",
+    "violations": """
+        select rule_type as rule, count(*) as violations from marts.rule_violations
+        group by 1 order by 2 desc, 1 limit 5""",
+    "phrases": """
+        select rule_id as rule, kind, count(*) as hits from marts.phrase_violations
+        group by 1, 2 order by 3 desc, 1 limit 5""",
+    "demands": """
+        select stage, count(*) as demands, count(*) filter (where is_overdue) as overdue
+        from marts.customer_demands group by 1
+        order by array_position(array['new', 'contacted', 'interested', 'quoted', 'negotiating',
+            'won', 'lost', 'dormant', 'reopened'], stage)""",
+    "quarantine": """
+        select object_key as file, row_number as row, rule, reason from ops.quarantine
+        where status = 'open' order by object_key, row_number nulls first""",
+}
+
+
+def summarise(settings: Settings) -> dict[str, Any]:
+    """The figures of the summary, by block: each a list of rows from the marts."""
+    with connect(settings) as connection:
+        return {name: _rows(connection, query) for name, query in SUMMARY_SQL.items()}
+
+
+def _rows(connection: Connection[Any], query: str) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode()).fetchall()
+
+
+def save_reports(settings: Settings) -> list[Path]:
+    """Copy the pages of the published reports out of the bucket, to be opened in a browser."""
+    store = ObjectStore(settings)
+    saved = []
+    for page in store.list_pages("reports/"):
+        for item in page:
+            path = settings.home / item.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            store.download(item.key, path)
+            saved.append(path)
+    return saved
