@@ -7,8 +7,12 @@ dbt or pandas. One file a command in `callmart.commands`.
 from __future__ import annotations
 
 import importlib
+import os
+import shlex
 
 import click
+
+from callmart.settings import Settings
 
 # command name → ("module:attribute", one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -16,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("callmart.commands.stack:up", "Start the embedded stack."),
     "down": ("callmart.commands.stack:down", "Stop the embedded stack."),
     "status": ("callmart.commands.stack:status", "Say what runs, and how far the data are."),
+    "psql": ("callmart.commands.stack:psql", "Open the warehouse in psql."),
     "doctor": ("callmart.commands.doctor:doctor", "Say what this machine lacks, how to get it."),
     "requeue": ("callmart.commands.requeue:requeue", "Drive quarantined items again."),
     "report": ("callmart.commands.report:report", "Make one report by hand."),
@@ -46,8 +51,22 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="callmart")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Joins dialler, CRM and recordings of a call centre in a warehouse and hands the result back.
 
     Exit status: 0 done, 1 the work failed, 2 wrong usage.
     """
+    if ctx.invoked_subcommand not in ("up", "down", "status", "demo", "doctor"):
+        _use_embedded_stack()
+
+
+def _use_embedded_stack() -> None:
+    """Take the variables that `callmart up` wrote, where the shell names no warehouse of its own."""
+    if "CALLMART_WAREHOUSE_DSN" in os.environ:
+        return
+    file = Settings.from_environment().home / "env"
+    if file.exists():
+        for word in shlex.split(file.read_text(encoding="utf-8"), comments=True):
+            name, _, value = word.partition("=")
+            os.environ.setdefault(name, value)

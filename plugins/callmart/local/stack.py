@@ -30,7 +30,7 @@ import psutil
 import yaml
 
 from callmart.local.ports import HOST, find_free_port, is_free, listens
-from callmart.local.postgres import SUPERUSER, PostgresServer, memory_settings, programs
+from callmart.local.postgres import SUPERUSER, PostgresServer, memory_settings
 from callmart.local.processes import Service, ServiceError, write_file
 from callmart.settings import PROJECT_ROOT
 
@@ -139,6 +139,7 @@ class Stack:
         # A person's own choices (time zone, country, mappings …) reach the services as well.
         own = {name: value for name, value in os.environ.items() if name.startswith("CALLMART_")}
         return {
+            "CALLMART_SOURCES_DIR": str(self.home / "sources"),
             **own,
             "CALLMART_HOME": str(self.home),
             "CALLMART_WAREHOUSE_DSN": (
@@ -146,7 +147,7 @@ class Stack:
             ),
             "CALLMART_BUCKET": bucket,
             "CALLMART_S3_ENDPOINT_URL": endpoint,
-            "CALLMART_SMTPHOST": HOST,
+            "CALLMART_SMTP_HOST": HOST,
             "CALLMART_SMTP_PORT": str(ports.get("mail")),
             "AWS_ACCESS_KEY_ID": known["s3_access_key"],
             "AWS_SECRET_ACCESS_KEY": known["s3_secret_key"],
@@ -165,7 +166,7 @@ class Stack:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{_LOGIN}:admin",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(airflow_home / "logins.json"),
-            "AIRFLOW__API_HOST": HOST,
+            "AIRFLOW__API__HOST": HOST,
             "AIRFLOW__API__PORT": str(ports.get("airflow")),
             "AIRFLOW__API__BASE_URL": address,
             "AIRFLOW__API__SECRET_KEY": known["airflow_sessions"],
@@ -263,7 +264,7 @@ class Stack:
     def _start(self, down: list[str], tell: Progress) -> None:
         seconds = self._numbers["seconds_to_wait"]
         for name in down:
-            self._services()[name].stop(seconds["stop"])  # what a dead one left behind
+            self._stop_service(self._services()[name])  # what a dead one left behind
         moved = [
             name
             for name in _PORTS
@@ -273,7 +274,7 @@ class Stack:
         if {"postgres", "s3", "mail", "airflow"} & set(moved):
             # Airflow got the old addresses in its environment when it started.
             for name in self._airflow:
-                if name not in down and self._airflow[name].stop(seconds["stop"]):
+                if name not in down and self._stop_service(self._airflow[name]):
                     down.append(name)
         self._write_environment()
         environment = self.process_environment()
@@ -408,20 +409,23 @@ class Stack:
 
     def _stop(self, names: list[str]) -> None:
         """Airflow first, the database last: each may still need what stands before it."""
-        seconds = self._numbers["seconds_to_wait"]["stop"]
         services = self._services()
         for group in (set(self._airflow), {"s3", "mail"}, {"postgres"}):
             chosen = [services[name] for name in names if name in group]
             if chosen:
                 with ThreadPoolExecutor(len(chosen)) as threads:
-                    list(threads.map(lambda service: service.stop(seconds), chosen))
+                    list(threads.map(self._stop_service, chosen))
+
+    def _stop_service(self, service: Service) -> bool:
+        seconds = self._numbers["seconds_to_stop"]
+        return service.stop(seconds.get(service.name, seconds["other"]))
 
     def status(self) -> dict[str, Any]:
         """What runs and how to reach it; the login is in it.
 
         Returns:
             `{home, is_running, services: [{name, is_running, pid, address, log}],
-            airflow: {address, user, password}, s3: {endpoint, bucket}, warehouse: {dsn, psql},
+            airflow: {address, user, password}, s3: {endpoint, bucket}, warehouse: {dsn},
             mail: {folder}}`; all but the first three only once the stack has been up.
         """
         if not (self.home / "secrets.json").exists():
@@ -451,15 +455,9 @@ class Stack:
             "services": services,
             "airflow": {"address": self.address(), "user": user, "password": password},
             "s3": {"endpoint": addresses["s3"], "bucket": environment["CALLMART_BUCKET"]},
-            "warehouse": {
-                "dsn": environment["CALLMART_WAREHOUSE_DSN"],
-                "psql": f"{self._psql()} {environment['CALLMART_WAREHOUSE_DSN']}",
-            },
+            "warehouse": {"dsn": environment["CALLMART_WAREHOUSE_DSN"]},
             "mail": {"folder": str(self.home / "mail")},
         }
-
-    def _psql(self) -> str:
-        return str(programs() / "bin" / "psql")
 
     def remove(self) -> None:
         """Stop and delete everything: data, bucket, secrets."""
