@@ -7,13 +7,16 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml.audio.activity import THRESHOLDS_PATH, Span
 from ml.audio.conversation import Conversation, Turn, describe_conversation
 from ml.audio.decode import Recording, UnreadableAudioError, decode, merge
 from ml.connection.decision import RULES_PATH, Connection, analyse
 from ml.connection.tones import TABLE_PATH
+
+if TYPE_CHECKING:
+    from ml.emotion import SideEmotion
 
 _CODE_VERSION = "1.0.0"
 
@@ -46,8 +49,12 @@ class Inspection:
     """By the side that responds (agent: customer's end → agent's start)."""
     mutual_silence_over_3s_seconds: float | None
     processing_seconds: float
-    emotion_segments: dict[str, list[Any]]
-    """By side, as `ml.emotion` gives them."""
+    emotions: dict[str, SideEmotion]
+    """By side (mixed too); a side that says too little is left out."""
+    sides: dict[str, dict[str, Any]]
+    """Talk, turns, longest turn and first speech by side: agent and customer, or mixed."""
+    first_tone_seconds: float | None
+    """Where the first call-progress tone begins."""
     analyser_version: str = ANALYSER_VERSION
 
 
@@ -97,18 +104,16 @@ def inspect_recording(
             response_medians={},
             mutual_silence_over_3s_seconds=None,
             processing_seconds=time.perf_counter() - began,
-            emotion_segments={},
+            emotions={},
+            sides={},
+            first_tone_seconds=None,
         )
     if single is not None and agent_channel == 1:
         recording = _swap(recording)
     connection = analyse(recording, country)
     conversation = describe_conversation(connection.speech, recording.duration_seconds)
     notes = list(recording.notes)
-    emotion, segments = (
-        _describe_emotion(recording, connection, notes)
-        if with_emotion
-        else (dict.fromkeys(("agent", "customer")), {})
-    )
+    emotions = _describe_emotion(recording, connection, notes) if with_emotion else {}
     report: dict[str, Any] = {
         "path": shown,
         "duration_seconds": _round(recording.duration_seconds),
@@ -125,7 +130,10 @@ def inspect_recording(
             for item in connection.evidence
         ],
         "speech": _speech_report(connection, conversation),
-        "emotion": emotion,
+        "emotion": {
+            side: emotions[side].as_dict() if side in emotions else None
+            for side in ("agent", "customer")
+        },
     }
     return Inspection(
         report=report,
@@ -136,7 +144,12 @@ def inspect_recording(
         response_medians=conversation.response_medians,
         mutual_silence_over_3s_seconds=conversation.mutual_silence_over_3s_seconds,
         processing_seconds=time.perf_counter() - began,
-        emotion_segments=segments,
+        emotions=emotions,
+        sides={side: _side_report(conversation, side) for side in connection.speech},
+        first_tone_seconds=min(
+            (item.start_seconds for item in connection.evidence if item.kind == "tone"),
+            default=None,
+        ),
     )
 
 
@@ -171,15 +184,8 @@ def _speech_report(connection: Connection, conversation: Conversation) -> dict[s
     if connection.outcome in ("voicemail", "ivr") and "mixed" in connection.speech:
         # A machine alone: what was heard is certainly the called side.
         names = {"customer": "mixed"}
-    sides: dict[str, Any] = {
-        side: {
-            "talk_seconds": _round(conversation.talk_seconds[names[side]]),
-            "turns": conversation.turn_counts[names[side]],
-            "longest_turn_seconds": _round(conversation.longest_turn_seconds[names[side]]),
-            "first_speech_seconds": _round(conversation.first_speech_seconds[names[side]]),
-        }
-        if side in names
-        else None
+    sides = {
+        side: _side_report(conversation, names[side]) if side in names else None
         for side in ("agent", "customer")
     }
     counts = conversation.interruptions
@@ -192,10 +198,19 @@ def _speech_report(connection: Connection, conversation: Conversation) -> dict[s
     }
 
 
+def _side_report(conversation: Conversation, side: str) -> dict[str, Any]:
+    return {
+        "talk_seconds": _round(conversation.talk_seconds[side]),
+        "turns": conversation.turn_counts[side],
+        "longest_turn_seconds": _round(conversation.longest_turn_seconds[side]),
+        "first_speech_seconds": _round(conversation.first_speech_seconds[side]),
+    }
+
+
 def _describe_emotion(
     recording: Recording, connection: Connection, notes: list[str]
-) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Emotion of both sides, and their segments; null where a side is unknown or says too little.
+) -> dict[str, SideEmotion]:
+    """Emotion by side; a side that is unknown or says too little is left out.
 
     A model that is missing or broken costs the emotion, with a note, and not the whole verdict.
     """
@@ -208,15 +223,8 @@ def _describe_emotion(
         )
     except emotion.ModelError as error:
         notes.append(f"no emotion: {error}")
-        return dict.fromkeys(("agent", "customer")), {}
-    report: dict[str, Any] = {}
-    for side in ("agent", "customer"):
-        found = described.get(side)
-        report[side] = found.as_dict() if found is not None else None
-    segments = {
-        side: list(found.segments) for side, found in described.items() if found is not None
-    }
-    return report, segments
+        return {}
+    return {side: found for side, found in described.items() if found is not None}
 
 
 def _round(value: Any) -> Any:

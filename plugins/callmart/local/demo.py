@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
 from callmart.landing import ObjectStore
@@ -218,17 +218,19 @@ def newest_day(settings: Settings) -> date | None:
 def fingerprint(settings: Settings) -> dict[str, int]:
     """Rows of every table in raw, facts, marts and of the ledger: equal before and after a pass
     that found nothing new."""
+    counts = {}
     with connect(settings) as connection:
         tables = connection.execute(
-            "select format('%I.%I', schemaname, tablename) from pg_tables"
+            "select schemaname, tablename from pg_tables"
             " where schemaname in ('raw', 'facts', 'marts')"
             " or (schemaname = 'ops' and tablename in ('objects', 'quarantine', 'notices'))"
-            " order by 1"
+            " order by 1, 2"
         ).fetchall()
-        return {
-            name: connection.execute(f"select count(*) from {name}".encode()).fetchone()[0]  # type: ignore[index]
-            for (name,) in tables
-        }
+        for schema, table in tables:
+            query = sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table))
+            row = connection.execute(query).fetchone()
+            counts[f"{schema}.{table}"] = row[0] if row else 0
+    return counts
 
 
 @dataclass(frozen=True)

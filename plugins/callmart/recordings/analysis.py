@@ -89,8 +89,11 @@ class _Files:
 
     @property
     def parts(self) -> dict[str, tuple[int, str, str]]:
-        named = {"path": self.whole, "agent_path": self.agent, "customer_path": self.customer}
-        return {name: part for name, part in named.items() if part is not None}
+        """The parts by the argument of `inspect_recording`; a side alone is heard as one file."""
+        if self.agent is not None and self.customer is not None:
+            return {"agent_path": self.agent, "customer_path": self.customer}
+        alone = self.whole or self.agent or self.customer
+        return {"path": alone} if alone is not None else {}
 
 
 def _part(values: Sequence[Any]) -> tuple[int, str, str] | None:
@@ -126,7 +129,14 @@ def _inspections(
             paths = waiting.pop(0).result()
             if number + 2 < len(recordings):
                 waiting.append(pool.submit(_fetch, store, recordings[number + 2], folder))
-            yield files, inspect_recording(**paths)
+            yield (
+                files,
+                inspect_recording(
+                    path=paths.get("path"),
+                    agent_path=paths.get("agent_path"),
+                    customer_path=paths.get("customer_path"),
+                ),
+            )
             for path in paths.values():
                 path.unlink()
 
@@ -193,6 +203,7 @@ def _add_rows(
     key = (content_hash, version)
     report = inspection.report
     speech = report.get("speech") or {}
+    interruptions = inspection.interruptions or {}
     rows["recordings"].append(
         (
             *key,
@@ -212,11 +223,11 @@ def _add_rows(
             inspection.mutual_silence_over_3s_seconds,
             speech.get("overlap_seconds"),
             speech.get("interruptions"),
-            inspection.interruptions_by_agent,
-            inspection.interruptions_by_customer,
+            interruptions.get("agent"),
+            interruptions.get("customer"),
             speech.get("response_seconds_median"),
-            inspection.agent_response_seconds_median,
-            inspection.customer_response_seconds_median,
+            inspection.response_medians.get("agent"),
+            inspection.response_medians.get("customer"),
             Jsonb(list(inspection.notes)),
             inspection.processing_seconds,
         )
@@ -239,8 +250,6 @@ def _add_rows(
     for number, (side, start, end) in enumerate(inspection.turns):
         rows["speech_turns"].append((*key, number, side, start, end))
     for side, emotion in inspection.emotions.items():
-        if emotion is None:
-            continue
         rows["emotions"].append(
             (
                 *key,

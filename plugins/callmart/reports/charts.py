@@ -56,7 +56,7 @@ def hourly(rows: Sequence[Row], words: Mapping[str, Any]) -> str:
             for order, (part, count) in enumerate(zip(parts, counts, strict=True))
         ]
     chart = (
-        alt.Chart(alt.Data(values=values))
+        alt.Chart(alt.InlineData(values=values))
         .mark_bar()
         .encode(
             x=alt.X("hour:O", title=names["hour"], axis=alt.Axis(labelAngle=0)),
@@ -79,7 +79,7 @@ def bars(
 
     values = [{"category": row[category], "value": float(row[value] or 0)} for row in rows]
     order = [item["category"] for item in values]
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("category:N", sort=order, title=None),
         x=alt.X("value:Q", title=title, axis=alt.Axis(tickMinStep=1)),
     )
