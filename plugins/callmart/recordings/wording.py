@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ select
     transcripts.content_sha256, transcripts.call_id, transcripts.language, transcripts.engine,
     transcripts.format, transcripts.is_connected,
     segments.segment_index, segments.role, segments.start_ms, segments.end_ms, segments.text,
-    segments.words
+    segments.words, segments.speaker, segments.speech_start
 from raw.transcripts
 left join raw.transcript_segments as segments on transcripts.object_id = segments.object_id
 where transcripts.object_id = any(%s)
@@ -97,8 +97,8 @@ def _load_rules(connection: Connection[Any]) -> _RuleSet:
         except RulesRefusedError as error:
             broken.append((object_id, rule_id, str(error)))
     if not delivered:
-        chosen += [(rule, "rule", "library", rule.definition) for rule in library().rules]
-    chosen += [(rule, "signal", "library", rule.definition) for rule in signals().rules]
+        chosen += [(rule, "rule", "library", asdict(rule)) for rule in library().rules]
+    chosen += [(rule, "signal", "library", asdict(rule)) for rule in signals().rules]
     by_hash: dict[str, tuple[Rule, tuple[Any, ...]]] = {}
     for rule, purpose, origin, definition in chosen:
         digest = rule_hash(rule)
@@ -158,8 +158,12 @@ def _transcripts(
                 end_ms=end_ms,
                 text=text,
                 words=tuple(Word(**word) for word in words or ()),
+                speaker=speaker,
+                speech_start=speech_start,
             )
-            for index, role, start_ms, end_ms, text, words in (row[6:] for row in group)
+            for index, role, start_ms, end_ms, text, words, speaker, speech_start in (
+                row[6:] for row in group
+            )
             if index is not None
         ]
         yield (
@@ -196,7 +200,7 @@ def match_phrases(settings: Settings) -> MatchSummary:
             hashes: list[str] = []
             for sha, transcript in _transcripts(connection, object_ids):
                 hashes.append(sha)
-                hits += _hit_rows(sha, matcher.find(transcript, as_candidates=True))
+                hits += _hit_rows(sha, matcher.find(transcript, evaluate_connected=False))
                 announced = announcement_outcome(transcript)
                 outcome, hit = announced if announced else (None, None)
                 outcomes.append(

@@ -145,6 +145,8 @@ create table raw.transcript_segments (
     end_ms bigint,
     text text not null,
     words jsonb,
+    speaker text,
+    speech_start integer not null default 0,
     primary key (object_id, segment_index)
 );
 
