@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ml.emotion import SideEmotion
 
 _CODE_VERSION = "1.0.0"
+_TONES = {"ringback", "busy", "congestion", "invalid_number", "special_information", "fax"}
 
 
 @cache
@@ -147,7 +148,7 @@ def inspect_recording(
         emotions=emotions,
         sides={side: _side_report(conversation, side) for side in connection.speech},
         first_tone_seconds=min(
-            (item.start_seconds for item in connection.evidence if item.kind == "tone"),
+            (item.start_seconds for item in connection.evidence if item.kind in _TONES),
             default=None,
         ),
     )
