@@ -109,7 +109,7 @@ class Stack:
         port = ports.get(name)
         if port is not None and is_free(port):
             return port
-        first, last = self._numbers["ports"]["first"], self._numbers["ports"]["last"]
+        first, last = self.port_range()
         try:
             chosen = find_free_port(first, last, ports.values())
         except OSError as error:
@@ -202,6 +202,14 @@ class Stack:
     def login(self) -> tuple[str, str]:
         """User and password of the Airflow page."""
         return _LOGIN, self._secrets["airflow_login"]
+
+    def ports(self) -> dict[str, int]:
+        """The remembered ports; empty before the first start."""
+        return self._ports
+
+    def port_range(self) -> tuple[int, int]:
+        """Between which ports new ones are chosen."""
+        return self._numbers["ports"]["first"], self._numbers["ports"]["last"]
 
     def address(self) -> str:
         """The Airflow page, e.g. `http://127.0.0.1:20345`."""
