@@ -1,0 +1,15 @@
+"""Transcripts of any supplier, read into one shape."""
+
+from ml.transcripts.model import Role, Segment, Transcript, TranscriptError, Word
+from ml.transcripts.reader import call_id_of, decode, read_transcript
+
+__all__ = [
+    "Role",
+    "Segment",
+    "Transcript",
+    "TranscriptError",
+    "Word",
+    "call_id_of",
+    "decode",
+    "read_transcript",
+]

@@ -1,0 +1,324 @@
+"""Folding of text: what has to look alike for two pieces of text to be the same words.
+
+Every code point folds to one code point or to nothing, so that a place in the folded text always
+maps back to one place in the delivered text. The tables cover all of Unicode and are built once.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Codes = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.intp]
+
+# Stands between two turns in a buffer. No text folds to it: private-use characters vanish.
+BARRIER: Final = "\uf8ff"
+# What lies between two neighbours of a folded text in the delivered one.
+GAP_NONE: Final = 0
+GAP_OTHER: Final = 1
+GAP_BLANK: Final = 2
+GAP_PUNCTUATION: Final = 3
+
+# Classes of code points, as bits.
+_BLANK: Final = 1
+_LETTER: Final = 2  # of a script that puts blanks between words
+_DIGIT: Final = 4
+_HAN: Final = 8
+_UNSEEN: Final = 16  # zero width
+_APOSTROPHE: Final = 32
+_PUNCTUATION: Final = 64
+_UNSPACED_CHARACTER: Final = 128  # of a script without blanks between words
+
+_SIZE: Final = 0x110000
+# Beyond this lie only ideographs, tags, variation selectors and private use.
+_NAMED_END: Final = 0x20000
+_KEPT_SYMBOLS: Final = frozenset("%+。！？!?")
+_APOSTROPHES: Final = frozenset("'’ʼ＇‘`´")
+# Default-ignorable code points that Unicode files under letters or marks.
+_IGNORABLE: Final = (
+    0x034F,
+    0x115F,
+    0x1160,
+    0x17B4,
+    0x17B5,
+    0x3164,
+    0xFFA0,
+    *range(0x180B, 0x1810),
+    *range(0xFE00, 0xFE10),
+)
+# Scripts whose words are not set apart by blanks: a phrase may stand anywhere in them.
+_UNSPACED: Final = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1100, 0x11FF),  # Hangul: words carry particles
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x312F),  # radicals, kana, bopomofo
+    (0x3130, 0x318F),
+    (0x31A0, 0x4DBF),
+    (0x4E00, 0xA4CF),
+    (0xA960, 0xA97F),
+    (0xAC00, 0xD7FF),
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFFDC),
+    (0x1AFF0, 0x1B2FF),
+)
+_HAN_RANGES: Final = (
+    (0x3007, 0x3007),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    fold: Codes  # code point → folded code point, 0 = vanishes
+    plain: Codes  # code point → width and case folded, nothing vanishes
+    kind: npt.NDArray[np.uint8]  # classes, as bits
+
+
+def _narrow(char: str) -> str:
+    """The ordinary form of a full-width, half-width or small character."""
+    decomposition = unicodedata.decomposition(char)
+    if decomposition.startswith(("<wide>", "<narrow>", "<small>")):
+        codes = decomposition.split()[1:]
+        if len(codes) == 1:
+            return chr(int(codes[0], 16))
+    return char
+
+
+def _lower(char: str) -> str:
+    """Lower case in one code point; a character with a longer form keeps the first of it."""
+    folded = char.casefold()
+    if len(folded) == 1:
+        return folded
+    lowered = char.lower()
+    return lowered if len(lowered) == 1 else char if char == lowered else lowered[0]
+
+
+def _simplify(table: Codes) -> None:
+    """Send traditional ideographs of a table to the simplified ones, each by itself."""
+    import opencc
+
+    codes = [*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000), *range(0x20000, 0x2B000)]
+    # A line feed between them keeps the converter from reading several as one word.
+    converted = opencc.OpenCC("t2s").convert("\n".join(map(chr, codes))).split("\n")
+    for code, simple in zip(codes, converted, strict=True):
+        if len(simple) == 1:
+            table[code] = ord(simple)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> _Tables:
+    fold = np.arange(_SIZE, dtype=np.uint32)
+    plain = np.arange(_SIZE, dtype=np.uint32)
+    kind = np.zeros(_SIZE, dtype=np.uint8)
+    for start, end in _HAN_RANGES:
+        kind[start : end + 1] |= _HAN | _UNSPACED_CHARACTER
+    kind[0xAC00:0xD7A4] |= _UNSPACED_CHARACTER
+    unspaced = np.zeros(_NAMED_END, dtype=bool)
+    for start, end in _UNSPACED:
+        unspaced[start : end + 1] = True
+    ignorable = frozenset(_IGNORABLE)
+    for code in range(_NAMED_END):
+        if 0x4E00 <= code < 0xA000 or 0xAC00 <= code < 0xD7A4:
+            continue
+        char = chr(code)
+        ordinary = _lower(_narrow(char))
+        plain[code] = ord(ordinary)
+        category = unicodedata.category(ordinary)
+        if code in ignorable or category == "Cf":
+            fold[code] = 0
+            kind[code] |= _UNSEEN
+        elif category[0] == "Z" or ordinary.isspace():
+            fold[code] = 0
+            kind[code] |= _BLANK
+        elif category[0] == "L" or category in ("Mn", "Mc"):
+            fold[code] = ord(ordinary)
+            kind[code] |= _UNSPACED_CHARACTER if unspaced[code] else _LETTER
+        elif category[0] == "N":
+            fold[code] = ord(ordinary)
+            kind[code] |= _UNSPACED_CHARACTER if unspaced[code] else _DIGIT
+        elif ordinary in _KEPT_SYMBOLS or category == "Sc":
+            fold[code] = ord(ordinary)
+        elif category[0] in "PS" or category == "Me":
+            fold[code] = 0
+            # Emoji and other symbols do not break what is said; punctuation does.
+            if char in _APOSTROPHES:
+                kind[code] |= _APOSTROPHE
+            elif category[0] == "P":
+                kind[code] |= _PUNCTUATION
+        else:  # control, private use, unassigned
+            fold[code] = 0
+            kind[code] |= _UNSEEN
+    fold[0xE0000:] = 0
+    kind[0xE0000:] |= _UNSEEN
+    _simplify(fold)
+    for code in range(0xF900, 0xFB00):  # a second code point for the same ideograph
+        form = unicodedata.normalize("NFC", chr(code))
+        fold[code] = fold[ord(form)] if len(form) == 1 else code
+    for table in (fold, plain, kind):
+        table.setflags(write=False)
+    return _Tables(fold, plain, kind)
+
+
+def codes_of(text: str) -> Codes:
+    """The code points of a text, shape (length,)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def text_of(codes: Codes) -> str:
+    """The text of code points."""
+    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A buffer of text and its folded form.
+
+    text: folded; codes: the same as code points, shape (n,)
+    places: shape (n,), place of each folded character in the buffer as delivered
+    gaps: shape (n,), one byte each: what lies between this character and the next (GAP_…)
+    spaced: shape (n,), one byte each: 1 letter of a script with blanks, 2 digit, 0 other
+    raw_kind: shape (delivered length,), classes of the delivered characters
+    """
+
+    text: str
+    codes: Codes
+    places: Places
+    gaps: bytes
+    spaced: bytes
+    raw_kind: bytes
+
+    def inside_word(self, place: int, step: int) -> bool:
+        """Whether the word of the delivered character before (step −1) or at (+1) `place` goes on.
+
+        Looks from the edge of a hit outwards: zero-width characters are passed over, and an
+        apostrophe with a letter behind it belongs to the word ("can't" is not "can").
+        """
+        kinds = self.raw_kind
+        index = place - 1 if step < 0 else place
+        passed_apostrophe = False
+        while 0 <= index < len(kinds):
+            kind = kinds[index]
+            if kind & (_LETTER | _DIGIT):
+                return not passed_apostrophe or bool(kind & _LETTER)
+            if kind & _APOSTROPHE and not passed_apostrophe:
+                passed_apostrophe = True
+            elif not kind & _UNSEEN:
+                return False
+            index += step
+        return False
+
+
+def fold(
+    text: str,
+    ends: Places | None = None,
+    barriers: Places | None = None,
+    silent: Places | None = None,
+) -> Folded:
+    """Fold a buffer.
+
+    ends: places just behind each turn's last character: a full stop there ends a sentence. None:
+        the text is a phrase, in which a full stop counts only before a blank.
+    barriers: places that fold to BARRIER, which no phrase holds.
+    silent: places that shall vanish whatever stands there (the name of a speaker before a cue).
+    """
+    tables = _tables()
+    raw = codes_of(text)
+    kind = tables.kind[raw]
+    folded = tables.fold[raw]
+    stops = np.flatnonzero(tables.plain[raw] == ord("."))
+    if stops.size:
+        following = stops + 1
+        for _ in range(8):  # zero-width characters between the stop and the blank
+            inside = following < raw.size
+            unseen = np.zeros(stops.size, dtype=bool)
+            unseen[inside] = (kind[following[inside]] & _UNSEEN) != 0
+            if not unseen.any():
+                break
+            following = following + unseen
+        before_blank = np.zeros(stops.size, dtype=bool)
+        inside = following < raw.size
+        before_blank[inside] = (kind[following[inside]] & _BLANK) != 0
+        if ends is not None:
+            before_blank |= np.isin(following, ends)
+        folded[stops[before_blank]] = ord(".")
+        kind[stops[before_blank]] &= ~np.uint8(_PUNCTUATION)
+    if silent is not None and silent.size:
+        folded[silent] = 0
+        kind[silent] = _BLANK
+    if barriers is not None:
+        folded[barriers] = ord(BARRIER)
+    return _assemble(folded, kind)
+
+
+def _assemble(folded: Codes, kind: npt.NDArray[np.uint8]) -> Folded:
+    places = np.flatnonzero(folded)
+    kept = folded[places]
+    gaps = np.zeros(places.size, dtype=np.uint8)
+    if places.size > 1:
+        wide = np.flatnonzero(np.diff(places) > 1)
+        if wide.size:
+            blanks = np.concatenate(([0], np.cumsum((kind & _BLANK) != 0)))
+            marks = np.concatenate(([0], np.cumsum((kind & _PUNCTUATION) != 0)))
+            low, high = places[wide] + 1, places[wide + 1]
+            gaps[wide] = GAP_OTHER
+            gaps[wide[marks[high] > marks[low]]] = GAP_PUNCTUATION
+            gaps[wide[blanks[high] > blanks[low]]] = GAP_BLANK
+    kept_kind = kind[places]
+    spaced = np.where(kept_kind & _LETTER, 1, np.where(kept_kind & _DIGIT, 2, 0)).astype(np.uint8)
+    return Folded(text_of(kept), kept, places, gaps.tobytes(), spaced.tobytes(), kind.tobytes())
+
+
+def plain(text: str) -> str:
+    """The text with width and case folded and all else kept; as long as the delivered one."""
+    if text.isascii():
+        return text.lower()
+    return text_of(_tables().plain[codes_of(text)])
+
+
+def is_han(char: str) -> bool:
+    """Whether a character is a Chinese ideograph."""
+    return bool(_tables().kind[ord(char)] & _HAN)
+
+
+def han_mask(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Which code points are Chinese ideographs."""
+    mask: npt.NDArray[np.bool_] = (_tables().kind[codes] & _HAN) != 0
+    return mask
+
+
+def letter_mask(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Which code points are letters of a script that puts blanks between words."""
+    mask: npt.NDArray[np.bool_] = (_tables().kind[codes] & _LETTER) != 0
+    return mask
+
+
+def speech_sizes(texts: Sequence[str]) -> tuple[Places, Places]:
+    """How much is said in each text: unspaced (Chinese, …) characters and words.
+
+    Returns two arrays of shape (len(texts),). Digits in a row count as a word.
+    """
+    raw = codes_of("\n".join(texts) + "\n")
+    kind = _tables().kind[raw]
+    word = (kind & (_LETTER | _DIGIT)) != 0
+    going_on = (kind & (_LETTER | _DIGIT | _APOSTROPHE | _UNSEEN)) != 0
+    starts = word.copy()
+    starts[1:] &= ~going_on[:-1]
+    lengths = np.fromiter((len(text) + 1 for text in texts), dtype=np.intp, count=len(texts))
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    counted = []
+    for mask in ((kind & _UNSPACED_CHARACTER) != 0, starts):
+        total = np.concatenate(([0], np.cumsum(mask))).astype(np.intp)
+        counted.append(total[ends] - total[begins])
+    return counted[0], counted[1]

@@ -1,0 +1,661 @@
+"""Finding what the rules forbid or require in a transcript."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+import re2
+
+from ml.phrases import folding, pronunciation, rules
+from ml.phrases.folding import BARRIER, GAP_BLANK, GAP_NONE, GAP_OTHER, Folded
+from ml.phrases.index import PhraseIndex
+from ml.phrases.rules import Rule, rule_hash
+from ml.phrases.spelling import SlipIndex
+from ml.transcripts import Segment, Transcript
+
+# A back-channel ("mm-hm", "好的") lets the other side's turn go on.
+_BACK_CHANNEL_CHARACTERS: Final = 3
+_BACK_CHANNEL_WORDS: Final = 2
+# Delivered characters on each side that a hit shows as its context.
+_CONTEXT_CHARS: Final = 40
+# RE2 builds automata as it goes, up to this; a set over budget would quietly find nothing.
+_REGEX_MEMORY: Final = 256 << 20
+_FULL_SCORE: Final = 100.0
+
+_ANY, _ALL, _REQUIRE, _REGEX = range(4)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One place where a rule is broken.
+
+    kind: prohibited (something was said) or missing (something was not)
+    role: the side that spoke; None where unknown; the rule's role for a missing phrase
+    start_ms, end_ms: of the words, where words have times, else of the segments
+    segment_index: delivered place of the segment in which the hit starts; segment_end_index: in
+        which it ends, where that is another one
+    char_start, char_end: code points of those segments' delivered texts, end exclusive
+    text: as delivered; pieces of several segments joined by line feeds
+    condition: `connected` where the hit counts only on a connected call
+    context: what was said around it, as delivered
+    """
+
+    call_id: str
+    rule_id: str
+    kind: Literal["prohibited", "missing"]
+    role: str | None
+    start_ms: int | None
+    end_ms: int | None
+    segment_index: int | None
+    segment_end_index: int | None
+    char_start: int | None
+    char_end: int | None
+    text: str | None
+    severity: str
+    points: float
+    condition: Literal["always", "connected"] = "always"
+    rule_hash: str = ""
+    context: str | None = None
+
+    def as_item(self) -> dict[str, Any]:
+        """The hit as the command line prints it."""
+        points = int(self.points) if self.points == int(self.points) else self.points
+        return {
+            "call_id": self.call_id,
+            "rule_id": self.rule_id,
+            "kind": self.kind,
+            "role": self.role,
+            "start_ms": self.start_ms,
+            "end_ms": self.end_ms,
+            "segment_index": self.segment_index,
+            "segment_end_index": self.segment_end_index,
+            "char_start": self.char_start,
+            "char_end": self.char_end,
+            "text": self.text,
+            "severity": self.severity,
+            "points": points,
+        }
+
+
+def score(hits: Iterable[Hit]) -> float:
+    """A call's score: 100 less each broken rule's points once, never below 0."""
+    points = {hit.rule_id: hit.points for hit in hits}
+    return max(0.0, _FULL_SCORE - sum(points.values()))
+
+
+# --- phrases, prepared -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Phrase:
+    """A phrase of a rule, folded.
+
+    joints: for each pair of neighbours of the folded phrase what must lie between the two in the
+        text: GAP_NONE no blank (inside a word), GAP_BLANK something (between words), GAP_OTHER
+        whatever there is
+    """
+
+    rule: int
+    group: int
+    number: int
+    joints: bytes
+    checks_joints: bool
+    starts_word: bool
+    ends_word: bool
+
+
+def _joints(folded: Folded) -> bytes:
+    joints = bytearray()
+    for place in range(len(folded.text) - 1):
+        both_letters = folded.spaced[place] == 1 and folded.spaced[place + 1] == 1
+        gap = folded.gaps[place] if both_letters else GAP_OTHER
+        joints.append(gap if gap in (GAP_NONE, GAP_BLANK) else GAP_OTHER)
+    return bytes(joints)
+
+
+def _prepare(folded: Folded, rule: int, group: int, number: int) -> _Phrase:
+    joints = _joints(folded)
+    return _Phrase(
+        rule=rule,
+        group=group,
+        number=number,
+        joints=joints,
+        checks_joints=any(joint != GAP_OTHER for joint in joints),
+        starts_word=bool(folded.spaced[0]),
+        ends_word=bool(folded.spaced[-1]),
+    )
+
+
+def _is_whole(phrase: _Phrase, text: Folded, start: int, end: int) -> bool:
+    """Whether words of the phrase are whole words of the text at [start, end)."""
+    if phrase.starts_word and text.inside_word(int(text.places[start]), -1):
+        return False
+    if phrase.ends_word and text.inside_word(int(text.places[end - 1]) + 1, 1):
+        return False
+    if phrase.checks_joints:
+        for wanted, gap in zip(phrase.joints, text.gaps[start : end - 1], strict=True):
+            if (wanted == GAP_NONE and gap == GAP_BLANK) or (
+                wanted == GAP_BLANK and gap == GAP_NONE
+            ):
+                return False
+    return True
+
+
+# --- a transcript as one text ----------------------------------------------------------------------
+
+
+@dataclass
+class _Turn:
+    """What one speaker says without being interrupted: segments in order of time."""
+
+    role: str | None
+    segments: list[Segment] = field(default_factory=list)
+
+
+def _turns(segments: Sequence[Segment]) -> list[_Turn]:
+    """Join the turns of each speaker, across back-channels too."""
+    characters, words = folding.speech_sizes([s.text[s.speech_start :] for s in segments])
+    turns: list[_Turn] = []
+    running: dict[tuple[str | None, str | None], _Turn] = {}
+    between: dict[tuple[str | None, str | None], tuple[int, int]] = {}
+    for segment, said, spoken in zip(segments, characters.tolist(), words.tolist(), strict=True):
+        # A side speaks with one voice; without sides the supplier's label tells speakers apart.
+        speaker = (segment.role, None if segment.role else segment.speaker)
+        if speaker in running:
+            running[speaker].segments.append(segment)
+        else:
+            running[speaker] = _Turn(segment.role, [segment])
+            turns.append(running[speaker])
+        between[speaker] = (0, 0)
+        for other in list(running):
+            if other == speaker:
+                continue
+            total = (between[other][0] + said, between[other][1] + spoken)
+            between[other] = total
+            if not _is_back_channel(*total):
+                del running[other]
+    return turns
+
+
+def _is_back_channel(characters: int, words: int) -> bool:
+    if not characters or not words:
+        return characters <= _BACK_CHANNEL_CHARACTERS and words <= _BACK_CHANNEL_WORDS
+    return characters + words <= _BACK_CHANNEL_WORDS
+
+
+class _Text:
+    """All turns of a transcript in one buffer, folded, with the way back to the segments."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self.turns = _turns(transcript.segments)
+        parts: list[str] = []
+        self.segments: list[Segment] = []
+        self.segment_starts: list[int] = []
+        self.turn_of_segment: list[int] = []
+        ends: list[int] = []
+        barriers: list[int] = []
+        silent: list[int] = []
+        # Of each turn, in the buffer as delivered.
+        self.turn_places: list[tuple[int, int]] = []
+        place = 0
+        for number, turn in enumerate(self.turns):
+            turn_start = place
+            for index, segment in enumerate(turn.segments):
+                if index:
+                    parts.append("\n")
+                    place += 1
+                self.segments.append(segment)
+                self.segment_starts.append(place)
+                self.turn_of_segment.append(number)
+                silent.extend(range(place, place + segment.speech_start))
+                parts.append(segment.text)
+                place += len(segment.text)
+                ends.append(place)
+            parts.append(BARRIER)
+            self.turn_places.append((turn_start, place))
+            barriers.append(place)
+            place += 1
+        self.raw = "".join(parts)
+        self.folded = folding.fold(
+            self.raw,
+            np.array(ends, dtype=np.intp),
+            np.array(barriers, dtype=np.intp),
+            np.array(silent, dtype=np.intp),
+        )
+        bounds = np.searchsorted(self.folded.places, np.array(barriers, dtype=np.intp)).tolist()
+        # The folded text of turn n is [turn_starts[n], turn_ends[n]).
+        self.turn_ends: list[int] = bounds
+        self.turn_starts = [0, *(bound + 1 for bound in bounds[:-1])] if bounds else []
+
+    def turn_at(self, folded_place: int) -> int:
+        return bisect_right(self.turn_starts, folded_place) - 1
+
+    def locate(self, raw_place: int) -> tuple[int, int]:
+        """The segment (its number in the buffer) of a raw place, and the offset in its text."""
+        number = bisect_right(self.segment_starts, raw_place) - 1
+        return number, raw_place - self.segment_starts[number]
+
+
+@dataclass(frozen=True)
+class _Find:
+    """A phrase or pattern found: raw places, folded places, the turn."""
+
+    start: int
+    end: int
+    folded_start: int
+    folded_end: int
+    turn: int
+    group: int
+    number: int
+
+
+class Matcher:
+    """Rules made ready to be held against transcripts.
+
+    Finding costs by the text and by what is found in it, hardly by the number of rules.
+    """
+
+    def __init__(self, wanted: Iterable[Rule]) -> None:
+        self.rules: tuple[Rule, ...] = tuple(wanted)
+        self._hashes = [rule_hash(rule) for rule in self.rules]
+        literal: dict[str, list[_Phrase]] = {}
+        by_sound: dict[str, dict[str, list[_Phrase]]] = {"strict": {}, "loose": {}}
+        slips: list[tuple[Folded, int, _Phrase]] = []
+        patterns: list[tuple[int, str]] = []
+        self._unless: list[list[tuple[str, _Phrase]]] = []
+        self._requiring: list[int] = []
+        for number, rule in enumerate(self.rules):
+            for group, texts in ((_ANY, rule.any), (_ALL, rule.all), (_REQUIRE, rule.require)):
+                for place, text in enumerate(texts):
+                    folded = folding.fold(text)
+                    phrase = _prepare(folded, number, group, place)
+                    literal.setdefault(folded.text, []).append(phrase)
+                    slips.append((folded, rule.max_edits, phrase))
+                    if rule.homophones != "no" and folding.han_mask(folded.codes).any():
+                        sounds = pronunciation.sound_codes(folded)
+                        if rule.homophones == "loose":
+                            sounds = pronunciation.loosened(sounds)
+                        key = folding.text_of(sounds)
+                        by_sound[rule.homophones].setdefault(key, []).append(phrase)
+            self._unless.append(
+                [
+                    (folded.text, _prepare(folded, number, _ANY, 0))
+                    for folded in map(folding.fold, rule.unless)
+                ]
+            )
+            patterns.extend((number, pattern) for pattern in rule.regex)
+            if rule.require:
+                self._requiring.append(number)
+        self._literal = PhraseIndex({text: tuple(found) for text, found in literal.items()})
+        self._by_sound = {
+            kind: PhraseIndex({key: tuple(found) for key, found in keys.items()})
+            for kind, keys in by_sound.items()
+            if keys
+        }
+        self._slips = SlipIndex(slips)
+        self._patterns = [(number, rules.compile_regex(pattern)) for number, pattern in patterns]
+        self._pattern_set: Any = None
+        if patterns:
+            options = rules.regex_options()
+            options.max_mem = _REGEX_MEMORY
+            self._pattern_set = re2.Set.SearchSet(options)
+            for _, pattern in patterns:
+                self._pattern_set.Add(rules.narrow_pattern(pattern))
+            self._pattern_set.Compile()
+
+    def find(
+        self,
+        transcript: Transcript,
+        is_connected: bool | None = None,
+        evaluate_connected: bool = True,
+    ) -> list[Hit]:
+        """All hits, in order of time; missing phrases last.
+
+        is_connected: used where the transcript does not say; None: connected when the customer
+            speaks at least once
+        evaluate_connected: False keeps what `when: connected` asks for as candidates (see
+            Hit.condition) whether the call is connected or not, for a later decision
+        """
+        if not transcript.segments:
+            return []
+        if transcript.is_connected is not None:
+            is_connected = transcript.is_connected
+        text = _Text(transcript)
+        spoken = [bool(end > start) for start, end in self._spans(text)]
+        if is_connected is None:
+            is_connected = any(
+                turn.role == "customer" and said
+                for turn, said in zip(text.turns, spoken, strict=True)
+            )
+        active = [
+            rule.applies_to(transcript.language)
+            and (is_connected or not evaluate_connected or rule.when == "always")
+            for rule in self.rules
+        ]
+        found = self._find_all(text, active)
+        maker = _HitMaker(transcript, text)
+        hits: list[tuple[tuple[float, int, int, int, str], Hit]] = []
+        for number, finds in found.items():
+            rule = self.rules[number]
+            hits.extend(
+                maker.prohibited(rule, self._hashes[number], find)
+                for find in self._prohibited(rule, number, finds, text)
+            )
+        hits.sort(key=lambda entry: entry[0])
+        missing = [
+            maker.missing(self.rules[number], self._hashes[number])
+            for number in self._requiring
+            if active[number]
+            and self._is_missing(number, found.get(number, []), text, spoken, maker)
+        ]
+        missing.sort(key=lambda hit: hit.rule_id)
+        return [hit for _, hit in hits] + missing
+
+    @staticmethod
+    def _spans(text: _Text) -> list[tuple[int, int]]:
+        return list(zip(text.turn_starts, text.turn_ends, strict=True))
+
+    def _find_all(self, text: _Text, active: list[bool]) -> dict[int, list[_Find]]:
+        """Everything found, by rule: phrases literally, by sound and with slips; patterns."""
+        folded = text.folded
+        found: dict[int, set[_Find]] = {}
+
+        def note(start: int, end: int, phrase: _Phrase) -> None:
+            turn = text.turn_at(start)
+            rule = self.rules[phrase.rule]
+            if rule.role != "any" and text.turns[turn].role != rule.role:
+                return
+            found.setdefault(phrase.rule, set()).add(
+                _Find(
+                    int(folded.places[start]),
+                    int(folded.places[end - 1]) + 1,
+                    start,
+                    end,
+                    turn,
+                    phrase.group,
+                    phrase.number,
+                )
+            )
+
+        def note_whole(finds: Iterable[tuple[int, int, tuple[_Phrase, ...]]]) -> None:
+            for start, end, phrases in finds:
+                for phrase in phrases:
+                    if active[phrase.rule] and _is_whole(phrase, folded, start, end):
+                        note(start, end, phrase)
+
+        note_whole(self._literal.find(folded.text, folded.codes))
+        if self._by_sound and folding.han_mask(folded.codes).any():
+            sounds = pronunciation.sound_codes(folded)
+            if "strict" in self._by_sound:
+                note_whole(self._by_sound["strict"].find(folding.text_of(sounds), sounds))
+            if "loose" in self._by_sound:
+                loose = pronunciation.loosened(sounds)
+                note_whole(self._by_sound["loose"].find(folding.text_of(loose), loose))
+        for start, end, phrase in self._slips.find(folded):
+            if active[phrase.rule]:
+                note(start, end, phrase)
+        if self._pattern_set is not None:
+            self._find_patterns(text, active, found)
+        return {number: list(finds) for number, finds in found.items()}
+
+    def _find_patterns(self, text: _Text, active: list[bool], found: dict[int, set[_Find]]) -> None:
+        plain = folding.plain(text.raw)
+        places = text.folded.places
+        for number, segment in enumerate(text.segments):
+            begin = text.segment_starts[number] + segment.speech_start
+            said = plain[begin : text.segment_starts[number] + len(segment.text)]
+            if not said:
+                continue
+            for which in self._pattern_set.Match(said) or ():
+                rule_number, pattern = self._patterns[which]
+                rule = self.rules[rule_number]
+                if not active[rule_number] or (rule.role != "any" and rule.role != segment.role):
+                    continue
+                for match in pattern.finditer(said):
+                    start, end = begin + match.start(), begin + match.end()
+                    if start == end:
+                        continue
+                    found.setdefault(rule_number, set()).add(
+                        _Find(
+                            start,
+                            end,
+                            int(np.searchsorted(places, start)),
+                            int(np.searchsorted(places, end)),
+                            text.turn_of_segment[number],
+                            _REGEX,
+                            which,
+                        )
+                    )
+
+    # --- what the finds of a rule come to ---
+
+    def _prohibited(self, rule: Rule, number: int, finds: list[_Find], text: _Text) -> list[_Find]:
+        if rule.any or rule.regex:
+            complete = self._complete_turns(rule, finds) if rule.all else None
+            main = [
+                find
+                for find in finds
+                if find.group in (_ANY, _REGEX) and (complete is None or find.turn in complete)
+            ]
+            return [f for f in _longest(main) if not self._is_cleared(rule, number, f, text)]
+        if rule.all:
+            whole = []
+            for turn in sorted(self._complete_turns(rule, finds)):
+                parts = [f for f in finds if f.group == _ALL and f.turn == turn]
+                for find in _coverings(parts, len(rule.all)):
+                    if not self._is_cleared(rule, number, find, text):
+                        whole.append(find)
+                        break
+            return whole
+        return []
+
+    @staticmethod
+    def _complete_turns(rule: Rule, finds: list[_Find]) -> set[int]:
+        """The turns in which all of `all` were found."""
+        seen: dict[int, set[int]] = {}
+        for find in finds:
+            if find.group == _ALL:
+                seen.setdefault(find.turn, set()).add(find.number)
+        return {turn for turn, numbers in seen.items() if len(numbers) == len(rule.all)}
+
+    def _is_cleared(self, rule: Rule, number: int, find: _Find, text: _Text) -> bool:
+        """Whether an `unless` phrase lies wholly in the window around a find."""
+        if not rule.unless:
+            return False
+        low, high = text.turn_starts[find.turn], text.turn_ends[find.turn]
+        if rule.unless_window_chars:
+            low = max(low, find.folded_start - rule.unless_window_chars)
+            high = min(high, find.folded_end + rule.unless_window_chars)
+        for words, phrase in self._unless[number]:
+            place = text.folded.text.find(words, low, high)
+            while place >= 0:
+                if _is_whole(phrase, text.folded, place, place + len(words)):
+                    return True
+                place = text.folded.text.find(words, place + 1, high)
+        return False
+
+    def _is_missing(
+        self,
+        number: int,
+        finds: list[_Find],
+        text: _Text,
+        spoken: list[bool],
+        maker: _HitMaker,
+    ) -> bool:
+        rule = self.rules[number]
+        turns = [
+            turn
+            for turn, said in zip(text.turns, spoken, strict=True)
+            if said and rule.role in ("any", turn.role)
+        ]
+        if not turns:
+            return False
+        first = maker.first_word_ms(rule.role) if rule.within_seconds is not None else None
+        for find in finds:
+            if find.group != _REQUIRE or self._is_cleared(rule, number, find, text):
+                continue
+            said_at = maker.times(find)[0]
+            if rule.within_seconds is None or first is None or said_at is None:
+                return False
+            if said_at - first <= rule.within_seconds * 1000:
+                return False
+        return True
+
+
+def _longest(finds: list[_Find]) -> list[_Find]:
+    """Of finds that overlap the longest, the earlier of two as long; in order of place."""
+    kept: list[_Find] = []
+    starts: list[int] = []
+    for find in sorted(finds, key=lambda f: (f.start - f.end, f.start, f.group, f.number)):
+        at = bisect_left(starts, find.start)
+        if at < len(kept) and kept[at].start < find.end:
+            continue
+        if at and kept[at - 1].end > find.start:
+            continue
+        kept.insert(at, find)
+        starts.insert(at, find.start)
+    return kept
+
+
+def _coverings(parts: list[_Find], count: int) -> Iterable[_Find]:
+    """Spans of one turn that hold all phrases, from the first phrase to the last, left to right."""
+    parts = sorted(parts, key=lambda f: (f.start, f.end))
+    for begin in range(len(parts)):
+        first_of: dict[int, _Find] = {}
+        for find in parts[begin:]:
+            first_of.setdefault(find.number, find)
+        if len(first_of) < count:
+            return
+        ends = max(first_of.values(), key=lambda f: f.end)
+        start = parts[begin]
+        yield _Find(start.start, ends.end, start.folded_start, ends.folded_end, start.turn, _ALL, 0)
+
+
+# --- from places to hits ---------------------------------------------------------------------------
+
+
+class _HitMaker:
+    """Turns places of the buffer into hits with offsets and times of the delivered segments."""
+
+    def __init__(self, transcript: Transcript, text: _Text) -> None:
+        self._call_id = transcript.call_id
+        self._text = text
+        self._order = {segment.index: n for n, segment in enumerate(transcript.segments)}
+        self._in_time = transcript.segments
+        self._aligned: dict[int, list[tuple[int, int, int | None, int | None]]] = {}
+
+    def _words(self, segment: Segment) -> list[tuple[int, int, int | None, int | None]]:
+        """(first code point, end, start_ms, end_ms) of the words found again in the text."""
+        known = self._aligned.get(segment.index)
+        if known is not None:
+            return known
+        spans: list[tuple[int, int, int | None, int | None]] = []
+        lowered = folding.plain(segment.text)
+        cursor = 0
+        for word in segment.words:
+            wanted = folding.plain(word.text.strip())
+            place = lowered.find(wanted, cursor) if wanted else -1
+            if place >= 0:
+                cursor = place + len(wanted)
+                spans.append((place, cursor, word.start_ms, word.end_ms))
+        self._aligned[segment.index] = spans
+        return spans
+
+    def times(self, find: _Find) -> tuple[int | None, int | None]:
+        """Start of the first and end of the last word, else of their segments."""
+        first, offset = self._text.locate(find.start)
+        last, end_offset = self._text.locate(find.end - 1)
+        segment, end_segment = self._text.segments[first], self._text.segments[last]
+        start = next(
+            (s for a, b, s, _ in self._words(segment) if a <= offset < b and s is not None),
+            segment.start_ms,
+        )
+        end = next(
+            (e for a, b, _, e in self._words(end_segment) if a <= end_offset < b and e is not None),
+            end_segment.end_ms,
+        )
+        return start, end
+
+    def first_word_ms(self, role: str) -> int | None:
+        """When the side says its first word; None where no time tells."""
+        for segment in self._in_time:
+            if role not in ("any", segment.role):
+                continue
+            if not folding.fold(segment.text[segment.speech_start :]).text:
+                continue
+            for _, _, start, _ in self._words(segment)[:1]:
+                if start is not None:
+                    return start
+            return segment.start_ms
+        return None
+
+    def prohibited(
+        self, rule: Rule, hashed: str, find: _Find
+    ) -> tuple[tuple[float, int, int, int, str], Hit]:
+        text = self._text
+        first, offset = text.locate(find.start)
+        last, end_offset = text.locate(find.end - 1)
+        segment, end_segment = text.segments[first], text.segments[last]
+        start_ms, end_ms = self.times(find)
+        pieces = []
+        for number in range(first, last + 1):
+            said = text.segments[number].text
+            low = offset if number == first else 0
+            high = end_offset + 1 if number == last else len(said)
+            pieces.append(said[low:high])
+        turn = text.turns[find.turn]
+        turn_start, turn_end = text.turn_places[find.turn]
+        context = text.raw[
+            max(turn_start, find.start - _CONTEXT_CHARS) : min(turn_end, find.end + _CONTEXT_CHARS)
+        ]
+        hit = Hit(
+            call_id=self._call_id,
+            rule_id=rule.id,
+            kind="prohibited",
+            role=turn.role,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            segment_index=segment.index,
+            segment_end_index=end_segment.index if last != first else None,
+            char_start=offset,
+            char_end=end_offset + 1,
+            text="\n".join(pieces),
+            severity=rule.severity,
+            points=rule.points,
+            condition=rule.when,
+            rule_hash=hashed,
+            context=context,
+        )
+        order = self._order[segment.index]
+        when = float(start_ms) if start_ms is not None else self._time_before(order)
+        return (when, order, offset, end_offset, rule.id), hit
+
+    def _time_before(self, order: int) -> float:
+        """The last time known before a segment without one, so that it sorts behind it."""
+        for segment in reversed(self._in_time[:order]):
+            if segment.start_ms is not None:
+                return float(segment.start_ms)
+        return -1.0
+
+    def missing(self, rule: Rule, hashed: str) -> Hit:
+        return Hit(
+            call_id=self._call_id,
+            rule_id=rule.id,
+            kind="missing",
+            role=rule.role,
+            start_ms=None,
+            end_ms=None,
+            segment_index=None,
+            segment_end_index=None,
+            char_start=None,
+            char_end=None,
+            text=None,
+            severity=rule.severity,
+            points=rule.points,
+            condition=rule.when,
+            rule_hash=hashed,
+        )

@@ -1,0 +1,148 @@
+"""How Chinese text sounds: one syllable an ideograph, tones left out, chosen by context.
+
+The readings and the words that decide between several readings of one character are pypinyin's;
+its longest-match segmentation is followed only where a word in the text changes a reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.phrases import folding
+from ml.phrases.folding import GAP_PUNCTUATION, Folded
+from ml.phrases.index import PhraseIndex
+
+# Syllables are written as private-use characters, which folded text never holds.
+_FIRST_CODE: Final = 0xE000
+_TONES: Final = str.maketrans(
+    "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜüńňǹḿếềê",
+    "aaaaeeeeiiiioooouuuuvvvvvnnnmeee",
+    "\u0300\u0301\u0304\u030c",
+)
+_MERGED_STARTS: Final = (("zh", "z"), ("ch", "c"), ("sh", "s"))
+_MERGED_ENDS: Final = (("ang", "an"), ("eng", "en"), ("ing", "in"))
+_VOWELS: Final = frozenset("aeiouv")
+
+
+def loosen(syllable: str) -> str:
+    """The syllable with the sounds merged that speakers of many regions do not tell apart."""
+    for spoken, merged in _MERGED_STARTS:
+        if syllable.startswith(spoken):
+            syllable = merged + syllable[len(spoken) :]
+            break
+    if syllable[:1] == "n" and syllable[1:2] in _VOWELS:
+        syllable = "l" + syllable[1:]
+    for spoken, merged in _MERGED_ENDS:
+        if syllable.endswith(spoken):
+            return syllable[: -len(spoken)] + merged
+    return syllable
+
+
+@dataclass(frozen=True)
+class _Readings:
+    alone: npt.NDArray[np.uint32]  # code point → syllable code of the character by itself
+    loose: npt.NDArray[np.uint32]  # syllable code − _FIRST_CODE → the code of its loose form
+    words: dict[str, tuple[int, ...] | None]  # word → its codes, None where they are the usual
+    prefixes: frozenset[str]
+    unusual: PhraseIndex[bool]
+    syllables: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def _readings() -> _Readings:
+    from pypinyin.phrases_dict import phrases_dict
+    from pypinyin.pinyin_dict import pinyin_dict
+
+    codes: dict[str, int] = {}
+
+    def code_of(reading: str) -> int:
+        syllable = reading.translate(_TONES)
+        return codes.setdefault(syllable, _FIRST_CODE + len(codes))
+
+    alone = np.arange(0x110000, dtype=np.uint32)
+    by_char: dict[str, int] = {}
+    for point, readings in pinyin_dict.items():
+        code = code_of(readings.split(",")[0])
+        alone[point] = code
+        by_char[chr(point)] = code
+    words: dict[str, tuple[int, ...] | None] = {}
+    for word, spelled in phrases_dict.items():
+        if len(word) != len(spelled):
+            continue
+        read = tuple(code_of(options[0]) for options in spelled)
+        usual = tuple(by_char.get(char, 0) for char in word)
+        words[word] = None if read == usual else read
+    prefixes = frozenset(word[:size] for word in words for size in range(1, len(word) + 1))
+    syllables = tuple(codes)
+    for syllable in syllables:
+        codes.setdefault(loosen(syllable), _FIRST_CODE + len(codes))
+    loose = np.array([codes[loosen(syllable)] for syllable in codes], dtype=np.uint32)
+    unusual = PhraseIndex({word: True for word, read in words.items() if read is not None})
+    return _Readings(alone, loose, words, prefixes, unusual, tuple(codes))
+
+
+def _segment(run: str, readings: _Readings) -> Iterable[tuple[int, str]]:
+    """Cut a run of ideographs into words, each time the longest one, as pypinyin does."""
+    start = 0
+    while start < len(run):
+        best = end = start + 1
+        while end <= len(run) and run[start:end] in readings.prefixes:
+            if run[start:end] in readings.words:
+                best = end
+            end += 1
+        yield start, run[start:best]
+        start = best
+
+
+def sound_codes(text: Folded) -> npt.NDArray[np.uint32]:
+    """The text with each ideograph replaced by the code of its syllable, shape (n,)."""
+    readings = _readings()
+    sounds = readings.alone[text.codes]
+    is_han: npt.NDArray[np.bool_] | None = None
+    done = 0
+    for start, end, _ in sorted(readings.unusual.find(text.text, text.codes)):
+        if end <= done:
+            continue
+        if is_han is None:
+            is_han = folding.han_mask(text.codes)
+        # A context is a run of ideographs without punctuation in it.
+        first, last = start, end
+        while first > done and is_han[first - 1] and text.gaps[first - 1] != GAP_PUNCTUATION:
+            first -= 1
+        while last < len(text.text) and is_han[last] and text.gaps[last - 1] != GAP_PUNCTUATION:
+            last += 1
+        for offset, word in _segment(text.text[first:last], readings):
+            read = readings.words.get(word)
+            if read is not None:
+                place = first + offset
+                if GAP_PUNCTUATION not in text.gaps[place : place + len(word) - 1]:
+                    sounds[place : place + len(word)] = read
+        done = last
+    return sounds
+
+
+def loosened(sounds: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Sound codes with the sounds merged that `homophones: loose` takes as alike."""
+    readings = _readings()
+    table = readings.loose
+    loose = sounds.copy()
+    spoken = (sounds >= _FIRST_CODE) & (sounds < _FIRST_CODE + table.size)
+    loose[spoken] = table[sounds[spoken] - _FIRST_CODE]
+    return loose
+
+
+def syllables_of(text: str) -> list[str]:
+    """The syllables of a text in context, other characters as they are."""
+    readings = _readings()
+    return [
+        readings.syllables[code - _FIRST_CODE]
+        if _FIRST_CODE <= code < _FIRST_CODE + len(readings.syllables)
+        else chr(code)
+        for code in sound_codes(folding.fold(text)).tolist()
+    ]

@@ -1,0 +1,187 @@
+"""Phrases of Latin letters with slips of the pen in them.
+
+Every phrase is looked for by its longest word: a word of the text within the allowed edits of it
+(found by deleting letters on both sides, after W. Garbe's SymSpell) is a place where the whole
+phrase is compared, over spans of whole words, by the optimal string alignment distance (Damerau's
+four edits; swapping two neighbours counts once).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+from rapidfuzz.distance import OSA
+
+from ml.phrases import folding
+from ml.phrases.folding import GAP_BLANK, GAP_PUNCTUATION, Folded
+
+Value = TypeVar("Value")
+
+MIN_LETTERS: Final = 6
+# Beyond this many deletions the index would outgrow its use; longer slips are compared one by one.
+_MAX_DELETIONS: Final = 2
+_CACHE_WORDS: Final = 200_000
+
+
+def edits_allowed(phrase: Folded, wanted: int) -> int:
+    """How many edits a phrase may differ by: 0 under six letters, never over a third of them."""
+    letters = phrase.spaced.count(1)
+    return min(wanted, letters // 3) if letters >= MIN_LETTERS else 0
+
+
+def _deletions(word: str, count: int) -> Iterator[str]:
+    yield word
+    for size in range(1, min(count, len(word) - 1) + 1):
+        for places in combinations(range(len(word)), size):
+            yield "".join(char for place, char in enumerate(word) if place not in places)
+
+
+def token_bounds(text: Folded) -> tuple[list[int], list[int]]:
+    """Starts and ends of words; every character of another kind stands by itself."""
+    if not text.text:
+        return [], []
+    spaced = np.frombuffer(text.spaced, dtype=np.uint8) != 0
+    gaps = np.frombuffer(text.gaps, dtype=np.uint8)
+    joined = spaced[:-1] & spaced[1:] & (gaps[:-1] != GAP_BLANK) & (gaps[:-1] != GAP_PUNCTUATION)
+    cuts = np.flatnonzero(~joined) + 1
+    starts = [0, *cuts.tolist()]
+    return starts, [*starts[1:], len(text.text)]
+
+
+@dataclass(frozen=True)
+class _Phrase(Generic[Value]):
+    text: str
+    fixed: str  # what must be there as it is: all but letters
+    edits: int
+    value: Value
+
+
+@dataclass(frozen=True)
+class _Anchor:
+    word: str
+    phrase: int
+    start: int  # of the word in the folded phrase
+
+
+def _fixed(text: str, spaced: Sequence[int]) -> str:
+    return "".join(char for char, kind in zip(text, spaced, strict=True) if kind != 1)
+
+
+class SlipIndex(Generic[Value]):
+    """Phrases to be found with slips; those that allow none are left out."""
+
+    def __init__(self, phrases: Sequence[tuple[Folded, int, Value]]) -> None:
+        """phrases: (folded phrase, edits wanted, value)."""
+        self._phrases: list[_Phrase[Value]] = []
+        self._anchors: list[_Anchor] = []
+        self._by_deletion: dict[str, list[int]] = {}
+        self._known: dict[str, tuple[int, ...]] = {}
+        self._most_edits = 0
+        for folded, wanted, value in phrases:
+            edits = edits_allowed(folded, wanted)
+            if not edits:
+                continue
+            number = len(self._phrases)
+            self._most_edits = max(self._most_edits, edits)
+            self._phrases.append(
+                _Phrase(folded.text, _fixed(folded.text, folded.spaced), edits, value)
+            )
+            for anchor in self._anchors_of(folded, number):
+                self._anchors.append(anchor)
+                for form in set(_deletions(anchor.word, min(edits, _MAX_DELETIONS))):
+                    self._by_deletion.setdefault(form, []).append(len(self._anchors) - 1)
+
+    def __bool__(self) -> bool:
+        return bool(self._phrases)
+
+    @staticmethod
+    def _anchors_of(folded: Folded, number: int) -> list[_Anchor]:
+        """The longest word, and that word run together with a neighbour."""
+        starts, ends = token_bounds(folded)
+        words = [i for i, start in enumerate(starts) if folded.spaced[start]]
+        longest = max(words, key=lambda i: ends[i] - starts[i])
+        spans = [(starts[longest], ends[longest])]
+        if longest - 1 in words:
+            spans.append((starts[longest - 1], ends[longest]))
+        if longest + 1 in words:
+            spans.append((starts[longest], ends[longest + 1]))
+        return [_Anchor(folded.text[start:end], number, start) for start, end in spans]
+
+    def _near(self, word: str) -> tuple[int, ...]:
+        """The anchors within their phrase's edits of a word."""
+        near: set[int] = set()
+        tried: set[int] = set()
+        for form in _deletions(word, min(self._most_edits, _MAX_DELETIONS)):
+            for number in self._by_deletion.get(form, ()):
+                if number not in tried:
+                    tried.add(number)
+                    if self._is_near(word, number):
+                        near.add(number)
+        if self._most_edits > _MAX_DELETIONS:
+            near.update(n for n in range(len(self._anchors)) if self._is_near(word, n))
+        return tuple(sorted(near))
+
+    def _is_near(self, word: str, number: int) -> bool:
+        anchor = self._anchors[number]
+        edits = self._phrases[anchor.phrase].edits
+        return OSA.distance(word, anchor.word, score_cutoff=edits) <= edits
+
+    def find(self, text: Folded) -> Iterator[tuple[int, int, Value]]:
+        """Occurrences as (start, end, value) in the folded text: the nearest span at each place."""
+        if not self._phrases or not any(text.spaced):
+            return
+        starts, ends = token_bounds(text)
+        words = [text.text[start:end] for start, end in zip(starts, ends, strict=True)]
+        if len(self._known) > _CACHE_WORDS:
+            self._known.clear()
+        known = self._known
+        wanted: set[str] = set()
+        for word in set(words):
+            near = known.get(word)
+            if near is None:
+                near = known[word] = self._near(word) if len(word) > 1 else ()
+            if near:
+                wanted.add(word)
+        if not wanted:
+            return
+        seen: set[tuple[int, int, int]] = set()
+        for place, word in enumerate(words):
+            if word not in wanted:
+                continue
+            for number in known[word]:
+                anchor = self._anchors[number]
+                span = self._compare(text, starts, ends, place, anchor)
+                if span is not None and (*span, anchor.phrase) not in seen:
+                    seen.add((*span, anchor.phrase))
+                    yield *span, self._phrases[anchor.phrase].value
+
+    def _compare(
+        self, text: Folded, starts: list[int], ends: list[int], place: int, anchor: _Anchor
+    ) -> tuple[int, int] | None:
+        phrase = self._phrases[anchor.phrase]
+        edits = phrase.edits
+        before = starts[place] - anchor.start
+        behind = ends[place] + len(phrase.text) - anchor.start - len(anchor.word)
+        first = bisect_left(starts, before - edits)
+        last = min(bisect_right(starts, before + edits), place + 1)
+        low = max(bisect_left(ends, behind - edits), place)
+        high = bisect_right(ends, behind + edits)
+        best: tuple[int, int, int, int] | None = None
+        for i in range(first, last):
+            for j in range(low, high):
+                start, end = starts[i], ends[j]
+                said = text.text[start:end]
+                distance = OSA.distance(said, phrase.text, score_cutoff=edits)
+                if distance > edits or folding.BARRIER in said:
+                    continue
+                if _fixed(said, text.spaced[start:end]) != phrase.fixed:
+                    continue
+                rank = (distance, start - end, start, end)
+                if best is None or rank < best:
+                    best = rank
+        return None if best is None else (best[2], best[3])

@@ -1,0 +1,60 @@
+"""What a transcript is, whatever its supplier calls it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["agent", "customer"]
+
+
+class TranscriptError(ValueError):
+    """A transcript that cannot be read; the message is the reason."""
+
+    @property
+    def reason(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its own times, where the supplier gives them."""
+
+    text: str
+    start_ms: int | None
+    end_ms: int | None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One turn as delivered.
+
+    index: its place in the delivered file, from 0
+    role: None where nothing says which side speaks: such a segment meets rules of role any alone
+    text: as delivered, code point for code point (markup of subtitles taken out)
+    speech_start: where the speech begins in `text`, behind the name of a speaker before it
+    speaker: the supplier's label, where there is one
+    """
+
+    index: int
+    role: Role | None
+    start_ms: int | None
+    end_ms: int | None
+    text: str
+    words: tuple[Word, ...] = ()
+    speaker: str | None = None
+    speech_start: int = 0
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A call in words. `segments` are in order of time; `problems` says what was repaired."""
+
+    call_id: str
+    language: str | None
+    engine: str | None
+    format: str
+    segments: tuple[Segment, ...]
+    is_connected: bool | None = None
+    problems: tuple[str, ...] = field(default=())
