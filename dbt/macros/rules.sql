@@ -12,3 +12,79 @@ and ({{ rules }}.region is null or {{ rules }}.region = {{ calls }}.customer_reg
 {% macro rule_number(expression) -%}
 case when pg_input_is_valid({{ expression }}, 'numeric') then ({{ expression }})::double precision end
 {%- endmacro %}
+
+{#- The days of a window as a JSON array of mon … sun: its own, else the rule's, else all of them. -#}
+{% macro rule_days(parameters, window) -%}
+lower(coalesce(
+    {{ window }} -> 'days', {{ parameters }} -> 'days', '["mon", "tue", "wed", "thu", "fri", "sat", "sun"]'::jsonb
+)::text)::jsonb
+{%- endmacro %}
+
+{#- Whether a time of day lies in [from, to) of a window; one that ends before it begins runs over midnight. A
+    window whose times cannot be read allows nothing, and the rule is reported (data_issues). -#}
+{% macro within_window(time_of_day, window) -%}
+case
+    when not pg_input_is_valid(coalesce({{ window }} ->> 'from', '00:00'), 'time') then false
+    when not pg_input_is_valid(coalesce({{ window }} ->> 'to', '24:00'), 'time') then false
+    when coalesce({{ window }} ->> 'from', '00:00')::time <= coalesce({{ window }} ->> 'to', '24:00')::time
+        then
+            {{ time_of_day }} >= coalesce({{ window }} ->> 'from', '00:00')::time
+            and {{ time_of_day }} < coalesce({{ window }} ->> 'to', '24:00')::time
+    else
+        {{ time_of_day }} >= coalesce({{ window }} ->> 'from', '00:00')::time
+        or {{ time_of_day }} < coalesce({{ window }} ->> 'to', '24:00')::time
+end
+{%- endmacro %}
+
+{#-
+The attempts under one rule type, one row a rule's span and attempt. The window of a rule counts attempts also
+before it came into force, so the spans reach back by `reach_back` (an interval expression over rules) and
+`is_judged` says which attempts the rule itself judges.
+-#}
+{% macro attempts_under_rule(rule_type, reach_back="interval '0'") -%}
+select
+    rules.rule_id,
+    rules.rule_type,
+    rules.rule_version,
+    rules.effective_from,
+    rules.severity,
+    rules.parameters,
+    rules.in_force_from,
+    calls.call_id,
+    calls.customer_id,
+    calls.customer_key,
+    calls.campaign_id,
+    calls.line_id,
+    calls.line_group,
+    calls.line_mode,
+    calls.customer_region,
+    calls.consent_status,
+    calls.do_not_call,
+    calls.hangup_by,
+    calls.is_answered,
+    calls.is_connected,
+    calls.ring_seconds,
+    calls.agent_joined_at,
+    calls.answer_to_agent_seconds,
+    calls.started_at,
+    calls.call_date,
+    calls.is_abandoned,
+    calls.started_at >= rules.in_force_from as is_judged
+from {{ ref("int_sales_rules_effective") }} as rules
+inner join {{ ref("int_calls_reconciled") }} as calls
+    on
+        calls.started_at >= rules.in_force_from - {{ reach_back }}
+        and calls.started_at < rules.in_force_to
+        and (rules.campaign_id is null or rules.campaign_id = calls.campaign_id)
+        and (rules.region is null or rules.region = calls.customer_region)
+where rules.rule_type = '{{ rule_type }}' and calls.direction = 'outbound'
+{%- endmacro %}
+
+{#- The columns with which every violation begins. -#}
+{% macro violation_columns(relation) -%}
+{{ relation }}.rule_id,
+    {{ relation }}.rule_type,
+    {{ relation }}.rule_version,
+    {{ relation }}.effective_from,
+    {{ relation }}.severity
+{%- endmacro %}

@@ -3,20 +3,7 @@
 {{ (custom_schema_name or target.schema) | trim }}
 {%- endmacro %}
 
-{#- Readers of the marts: a role without login, made where the warehouse does not know it yet. -#}
-{% macro create_reader_role() -%}
-do $$
-begin
-    if not exists (select from pg_catalog.pg_roles where rolname = 'bi_reader') then
-        create role bi_reader nologin;
-    end if;
-exception when insufficient_privilege or duplicate_object then
-    null;
-end
-$$
-{%- endmacro %}
-
-{#- dbt's grants give SELECT on the tables and leave out USAGE of the schema. -#}
+{#- dbt's grants give SELECT on the tables and leave out USAGE of the schema; the role comes from the migrations. -#}
 {% macro grant_marts_to_readers() -%}
 do $$
 begin

@@ -10,7 +10,7 @@
 
 {#- The day in the business time zone on which a moment falls. -#}
 {% macro business_date(moment) -%}
-({{ moment }} at time zone {{ business_time_zone() }})::date
+(({{ moment }}) at time zone {{ business_time_zone() }})::date
 {%- endmacro %}
 
 {#- The half hour of the business time zone in which a moment falls, as a timestamptz. -#}

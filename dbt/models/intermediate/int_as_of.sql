@@ -6,7 +6,11 @@ with newest as (
 ),
 
 moments as (
-    select coalesce({{ named_as_of() or "null" }}, (newest_date + 1)::timestamp at time zone {{ business_time_zone() }}) as as_of
+    select
+        coalesce(
+            {{ named_as_of() or "null" }},
+            (newest_date + 1)::timestamp at time zone {{ business_time_zone() }}
+        ) as as_of
     from newest
 )
 

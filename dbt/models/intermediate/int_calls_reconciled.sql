@@ -1,3 +1,6 @@
+{{ config(indexes=[
+    {"columns": ["call_id"], "unique": true}, {"columns": ["customer_id", "started_at"]}, {"columns": ["started_at"]}
+]) }}
 -- One row a call with the reconciled decision: a readable recording overrules signalling, words of an
 -- announcement refine both, signalling decides without a recording, and with neither it is null.
 with evidence as (

@@ -1,3 +1,4 @@
+{{ config(indexes=[{"columns": ["call_id"], "unique": true}]) }}
 -- One row a call: who, which line and which agent, as of its start. What the source delivered counts; what it
 -- left out is found by number or extension, and several matches give null.
 with calls as (

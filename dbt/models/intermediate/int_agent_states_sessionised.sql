@@ -1,0 +1,69 @@
+-- Agent × state interval without overlaps: where two overlap the later start wins for good, the earlier does
+-- not resume. An end that is missing is the next start, else the end of the agent's shift, else a limit.
+with ordered as (
+    select
+        agent_id,
+        state,
+        started_at,
+        ended_at,
+        call_id,
+        reason,
+        lead(started_at) over (
+            partition by agent_id
+            order by started_at, updated_at nulls first, _delivered_on, _object_key, _row_number, _row_part
+        ) as next_started_at
+    from {{ ref("stg_callmart__agent_states") }}
+),
+
+shifts as (
+    select distinct
+        agent_id,
+        shift_starts_at,
+        shift_ends_at
+    from {{ ref("int_agent_schedules_sessionised") }}
+),
+
+closed as (
+    select
+        ordered.agent_id,
+        ordered.state,
+        ordered.started_at,
+        ordered.call_id,
+        ordered.reason,
+        ordered.ended_at as delivered_ended_at,
+        ordered.ended_at is null as is_open_ended,
+        coalesce(ordered.ended_at > ordered.next_started_at, false) as is_cut_by_next,
+        least(
+            coalesce(
+                ordered.ended_at,
+                ordered.next_started_at,
+                shifts.shift_ends_at,
+                ordered.started_at + interval '{{ var("open_state_limit_hours") }} hours'
+            ),
+            ordered.next_started_at
+        ) as ended_at
+    from ordered
+    left join shifts
+        on
+            ordered.agent_id = shifts.agent_id
+            and ordered.started_at >= shifts.shift_starts_at
+            and ordered.started_at < shifts.shift_ends_at
+)
+
+select
+    closed.agent_id,
+    closed.state,
+    activities.activity,
+    closed.started_at,
+    closed.ended_at,
+    closed.delivered_ended_at,
+    closed.call_id,
+    closed.reason,
+    closed.is_open_ended,
+    closed.is_cut_by_next,
+    activities.state is not null as is_known_state,
+    {{ seconds_between("closed.started_at", "closed.ended_at") }} as state_seconds,
+    {{ business_date("closed.started_at") }} as state_date
+from closed
+left join {{ ref("agent_state_activities") }} as activities on closed.state = activities.state
+where closed.ended_at > closed.started_at

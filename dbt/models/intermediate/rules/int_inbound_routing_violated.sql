@@ -1,0 +1,42 @@
+-- An inbound caller of the rule's region or segment met another queue, or waited longer.
+with judged as (
+    select
+        rules.rule_id,
+        rules.rule_type,
+        rules.rule_version,
+        rules.effective_from,
+        rules.severity,
+        calls.call_id,
+        calls.customer_id,
+        calls.campaign_id,
+        calls.started_at,
+        queued.queue,
+        queued.queue_wait_seconds,
+        rules.parameters ->> 'queue' as wanted_queue,
+        {{ rule_number("rules.parameters ->> 'max_wait_seconds'") }} as max_wait_seconds
+    from {{ ref("int_sales_rules_effective") }} as rules
+    inner join {{ ref("int_calls_reconciled") }} as calls
+        on
+            {{ rule_covers_call("rules", "calls") }}
+            and (
+                rules.parameters ->> 'segment' is null
+                or rules.parameters ->> 'segment' = calls.customer_segment
+            )
+    inner join {{ ref("int_calls_queued") }} as queued on calls.call_id = queued.call_id
+    where rules.rule_type = 'inbound_routing' and calls.direction = 'inbound'
+)
+
+select
+    {{ violation_columns("judged") }},
+    call_id,
+    customer_id,
+    campaign_id,
+    started_at as violated_at,
+    jsonb_strip_nulls(jsonb_build_object(
+        'queue', queue,
+        'wanted_queue', wanted_queue,
+        'wait_seconds', queue_wait_seconds,
+        'max_wait_seconds', max_wait_seconds
+    )) as detail
+from judged
+where queue <> wanted_queue or queue_wait_seconds > max_wait_seconds
