@@ -160,11 +160,16 @@ def _run(stack: Stack, landing: Path | None, display: Display) -> dict[str, Any]
 
 
 def _demo_day(home: Path, display: Display) -> Path:
-    """The demo day's folder, made at the first call and kept."""
-    from callmart.local.demo_day import demo_day
+    """The demo day's folder, made at the first call and kept as long as its generator stays."""
+    from callmart.local import demo_day
 
-    display.doing("making the demo day")
-    folder, is_new = demo_day(home / "demo", display.counting("making the demo day:"))
+    folder = home / "demo" / demo_day.source_hash()
+    is_new = not (folder / "demo.yaml").exists()
+    if is_new:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        demo_day.generate(
+            folder, progress=lambda step, done, of: display.doing(f"demo day: {step} {done} of {of}")
+        )
     display.step(f"the demo day {'was made' if is_new else 'is there already'}: {folder}")
     return folder
 
@@ -175,7 +180,7 @@ def _places(stack: Stack, settings: Settings, pages: list[Path]) -> dict[str, An
         "reports": [str(page) for page in pages],
         "airflow": stack.address(),
         "airflow_login": f"{user} / {password}",
-        "psql": stack.psql_command(),
+        "warehouse": "callmart psql",
         "mail": str(stack.home / "mail"),
         "data_docs": str(settings.home / "expectations" / "index.html"),
     }

@@ -76,14 +76,8 @@ def _load_rules(connection: Connection[Any]) -> _RuleSet:
     All versions are searched for, whichever is in force: which one counts for a call is decided in
     the warehouse by the call's start, so that rules may arrive in any order.
     """
-    from ml.phrases import (
-        MATCHER_VERSION,
-        RulesRefusedError,
-        library,
-        parse_rule,
-        rule_hash,
-        signals,
-    )
+    from ml.phrases import RulesRefusedError, library, parse_rule, rule_hash, signals
+    from ml.phrases.versions import MATCHER_VERSION
 
     delivered = connection.execute(
         "select distinct on (rule_id, definition) rule_id, definition, _object_id"
@@ -185,7 +179,9 @@ def match_phrases(settings: Settings) -> MatchSummary:
 
     Killed and run again it goes on where it was; a rule that is new adds its hits and repeats none.
     """
-    from ml.phrases import ANNOUNCEMENTS_VERSION, Matcher, announcement_outcome
+    from ml.phrases import Matcher
+    from ml.phrases.announcements import announcement_outcome
+    from ml.phrases.versions import ANNOUNCEMENTS_VERSION
 
     found = searched = 0
     with connect(settings) as connection:

@@ -282,8 +282,10 @@ class Renderer:
         ]
         rows: list[Row] = [
             {
-                "customer": row["customer_name"] or row["customer_id"],
-                "tier": row["tier"],
+                "customer": row["customer_id"],
+                "tier": row["tier"]
+                if row["previous_tier"] in (None, row["tier"])
+                else f"{row['previous_tier']} → {row['tier']}",
                 "change": f"{float(row['change']):+.1f}",
                 "reasons": words["list_joiner"].join(row[f"reasons_{self.language}"] or []),
             }
@@ -431,7 +433,7 @@ class Renderer:
         rows: list[Row] = [
             {
                 "demand": row["demand_id"],
-                "customer": row["customer_name"] or row["customer_id"],
+                "customer": row["customer_id"],
                 "product": row["product"],
                 "stage": words["stages"][row["stage"]],
                 "next_action": row["next_action"],

@@ -6,7 +6,7 @@ select
     violations.kind,
     violations.severity,
     count(*) as hits,
-    (array_agg(violations.text order by calls.started_at desc, violations.start_ms))[1] as quote,
+    (array_agg(violations.quoted_text order by calls.started_at desc, violations.start_ms))[1] as quote,
     (array_agg(violations.call_id order by calls.started_at desc, violations.start_ms))[1] as call_id,
     (array_agg(violations.start_ms order by calls.started_at desc, violations.start_ms))[1] as start_ms
 from marts.phrase_violations as violations
