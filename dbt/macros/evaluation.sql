@@ -1,0 +1,101 @@
+{#- A number of the seed evaluation_settings in force on a day (SQL expression of type date). -#}
+{% macro evaluation_setting(setting, on_day) -%}
+(
+    select evaluation_settings.value
+    from {{ ref("evaluation_settings") }} as evaluation_settings
+    where
+        evaluation_settings.setting = '{{ setting }}'
+        and evaluation_settings.effective_from <= {{ on_day }}
+        and coalesce(evaluation_settings.effective_to, date '9999-01-01') > {{ on_day }}
+)
+{%- endmacro %}
+
+{#- The length in days of the rolling window of every evaluation (METRICS). -#}
+{% macro evaluation_window_days() -%}
+90
+{%- endmacro %}
+
+{#-
+One row a component that a call says something about. measures: list of [component, value, place in ms].
+The relation must hold customer_id, call_id and call_date; the evidence counts from the day of the call for as
+long as the window is.
+-#}
+{% macro call_evidence(evaluation, relation, measures) -%}
+select
+    '{{ evaluation }}' as evaluation,
+    measure.component,
+    call.customer_id,
+    'call' as evidence_type,
+    call.call_id as evidence_id,
+    call.call_date as valid_from,
+    call.call_date + {{ evaluation_window_days() }} as valid_to,
+    round(measure.raw_value::numeric, 6) as raw_value,
+    call.call_id,
+    measure.place_ms
+from {{ relation }} as call
+cross join lateral (
+    values
+    {%- for component, value, place in measures %}
+    ('{{ component }}', ({{ value }})::double precision, ({{ place }})::bigint){{ "," if not loop.last }}
+    {%- endfor %}
+) as measure (component, raw_value, place_ms)
+where measure.raw_value is not null
+{%- endmacro %}
+
+{#- Milliseconds from the start of a recording, of a place given in seconds. -#}
+{% macro place_ms(seconds) -%}
+round(({{ seconds }})::numeric * 1000)::bigint
+{%- endmacro %}
+
+{#-
+The published columns of one evaluation: the score with its evidence, and the window mean of each component
+that the seed of weights knows, as a column of its own name.
+components: list of component names.
+-#}
+{% macro evaluation_table(evaluation, components) -%}
+with components as (
+    select
+        customer_id,
+        evaluation_date,
+        rule_version,
+        {%- for component in components %}
+        max(mean_value) filter (where component = '{{ component }}')::double precision as {{ component }}
+        {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    from {{ ref("int_evaluation_components_scored") }}
+    where evaluation = '{{ evaluation }}'
+    group by customer_id, evaluation_date, rule_version
+)
+
+select
+    scores.customer_id,
+    scores.evaluation_date,
+    scores.rule_version,
+    scores.score::numeric(5, 2) as score,
+    scores.evidence_count::integer as evidence_count,
+    scores.confidence::numeric(5, 4) as confidence,
+    scores.reason_1,
+    scores.reason_1_points::numeric(6, 2) as reason_1_points,
+    scores.reason_1_en,
+    scores.reason_1_zh,
+    scores.reason_2,
+    scores.reason_2_points::numeric(6, 2) as reason_2_points,
+    scores.reason_2_en,
+    scores.reason_2_zh,
+    scores.reason_3,
+    scores.reason_3_points::numeric(6, 2) as reason_3_points,
+    scores.reason_3_en,
+    scores.reason_3_zh,
+    {%- for component in components %}
+    components.{{ component }},
+    {%- endfor %}
+    scores.valid_to,
+    scores.is_current
+from {{ ref("int_evaluation_scores_rounded") }} as scores
+inner join components
+    on
+        scores.customer_id = components.customer_id
+        and scores.evaluation_date = components.evaluation_date
+        and scores.rule_version = components.rule_version
+where scores.evaluation = '{{ evaluation }}'
+{%- endmacro %}

@@ -1,0 +1,64 @@
+-- One row a component of a customer's engagement and call that says something about it.
+with attempts as (
+    select
+        attempts.*,
+        {{ evaluation_setting("early_hang_up_seconds", "attempts.call_date") }} as early_hang_up_seconds
+    from {{ ref("int_attempts_measured") }} as attempts
+),
+
+signals as (
+    select
+        call_id,
+        count(*) as signals,
+        min(start_ms) as first_ms
+    from {{ ref("int_phrase_hits_judged") }}
+    where purpose = 'signal'
+    group by call_id
+),
+
+calls as (
+    select
+        attempts.*,
+        signals.first_ms as signal_ms,
+        case when inspections.is_searched then coalesce(signals.signals, 0) end as signals
+    from attempts
+    left join {{ ref("int_inspections_measured") }} as inspections on attempts.call_id = inspections.call_id
+    left join signals on attempts.call_id = signals.call_id
+),
+
+measured as (
+    {{ call_evidence("engagement", "calls", [
+        [
+            "days_between_contacts",
+            "case when call.is_connected then call.call_date - call.previous_connected_date end",
+            "null"
+        ],
+        ["talk_seconds", "case when call.is_connected then call.talk_seconds end", "null"],
+        ["connection", "case when call.direction = 'outbound' then call.is_connected::integer end", "null"],
+        ["inbound_share", "case when call.is_connected then (call.direction = 'inbound')::integer end", "null"],
+        ["interest_signals", "call.signals", "call.signal_ms"],
+        [
+            "early_hang_up",
+            "case when call.is_connected then"
+            " (call.hangup_by = 'customer' and call.answered_seconds < call.early_hang_up_seconds)::integer end",
+            "null"
+        ],
+    ]) }}
+)
+
+select * from measured
+
+union all
+
+select
+    'engagement' as evaluation,
+    component,
+    customer_id,
+    evidence_type,
+    evidence_id,
+    valid_from,
+    valid_to,
+    raw_value,
+    call_id,
+    place_ms
+from {{ ref("int_recency_evidence_collected") }}

@@ -1,0 +1,19 @@
+-- One row a piece of evidence: for whom, for which component of which evaluation, from which day until which
+-- (exclusive), what was measured, and the call and place it leads to.
+{%- for evaluation in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
+select
+    evaluation,
+    component,
+    customer_id,
+    evidence_type,
+    evidence_id,
+    valid_from,
+    valid_to,
+    raw_value,
+    call_id,
+    place_ms
+from {{ ref("int_" ~ evaluation ~ "_evidence_collected") }}
+{% if not loop.last %}
+union all
+{% endif -%}
+{%- endfor %}

@@ -1,0 +1,37 @@
+-- One row a piece of a component's curve: from one knot to the next, constant outside of the outer knots.
+with knots as (
+    select
+        evaluation,
+        rule_version,
+        component,
+        raw_value::numeric as raw_value,
+        value::numeric as value,
+        lead(raw_value::numeric) over curve as next_raw_value,
+        lead(value::numeric) over curve as next_value,
+        row_number() over curve as place
+    from {{ ref("evaluation_knots") }}
+    window curve as (partition by evaluation, rule_version, component order by knot_number)
+)
+
+select
+    evaluation,
+    rule_version,
+    component,
+    null::numeric as raw_from,
+    raw_value as raw_to,
+    value as value_from,
+    value as value_to
+from knots
+where place = 1
+
+union all
+
+select
+    evaluation,
+    rule_version,
+    component,
+    raw_value as raw_from,
+    next_raw_value as raw_to,
+    value as value_from,
+    coalesce(next_value, value) as value_to
+from knots

@@ -1,0 +1,144 @@
+-- One row a phrase hit that counts for a call, of a rule (from the CRM as it stood when the call started; the
+-- shipped library only where the CRM never delivered a rule) or of a signal of interest.
+with configured as (
+    select
+        rule_id,
+        definition,
+        effective_from,
+        valid_from,
+        valid_to,
+        coalesce(effective_to, {{ end_of_time() }}) as effective_until,
+        dense_rank() over (partition by rule_id order by effective_from) as rule_version
+    from {{ ref("stg_callmart__phrase_rules_versions") }}
+),
+
+shipped as (
+    select
+        rule_hash,
+        row_number() over (
+            partition by rule_id, purpose order by first_seen_at desc, rule_hash desc
+        ) as age_rank,
+        row_number() over (partition by rule_id, purpose order by first_seen_at, rule_hash) as rule_version
+    from {{ ref("stg_callmart__phrase_definitions") }}
+    where origin = 'library'
+),
+
+hits as (
+    select
+        calls.call_id,
+        calls.customer_id,
+        calls.agent_id,
+        calls.campaign_id,
+        calls.started_at,
+        calls.call_date,
+        calls.is_connected,
+        hits.rule_hash,
+        hits.hit_index,
+        hits.rule_id,
+        hits.kind,
+        hits.condition,
+        hits.role,
+        hits.start_ms,
+        hits.end_ms,
+        hits.segment_index,
+        hits.segment_end_index,
+        hits.char_start,
+        hits.char_end,
+        hits.text,
+        hits.context,
+        hits.severity,
+        hits.points,
+        definitions.purpose,
+        definitions.origin,
+        definitions.definition,
+        definitions.name_en,
+        definitions.name_zh
+    from {{ ref("int_calls_reconciled") }} as calls
+    inner join {{ ref("stg_callmart__phrase_hits") }} as hits
+        on calls.transcript_sha256 = hits.transcript_sha256
+    inner join {{ ref("stg_callmart__phrase_definitions") }} as definitions
+        on hits.rule_hash = definitions.rule_hash
+    where hits.condition = 'always' or calls.is_connected
+),
+
+-- Of several rows of a rule in force at once, the one that came into force last.
+configured_at_start as (
+    select distinct on (calls.call_id, configured.rule_id)
+        calls.call_id,
+        configured.rule_id,
+        configured.definition,
+        configured.effective_from,
+        configured.rule_version
+    from (
+        select distinct
+            call_id,
+            started_at
+        from hits
+    ) as calls
+    inner join configured
+        on
+            calls.started_at >= configured.valid_from
+            and calls.started_at < configured.valid_to
+            and calls.started_at >= configured.effective_from
+            and calls.started_at < configured.effective_until
+    order by calls.call_id asc, configured.rule_id asc, configured.effective_from desc
+),
+
+in_force as (
+    select
+        hits.*,
+        configured_at_start.rule_version,
+        configured_at_start.effective_from
+    from hits
+    inner join configured_at_start
+        on
+            hits.call_id = configured_at_start.call_id
+            and hits.rule_id = configured_at_start.rule_id
+            and hits.definition = configured_at_start.definition
+    where hits.origin = 'crm' and hits.purpose = 'rule'
+
+    union all
+
+    select
+        hits.*,
+        shipped.rule_version,
+        null::timestamptz as effective_from
+    from hits
+    inner join shipped
+        on hits.rule_hash = shipped.rule_hash and shipped.age_rank = 1
+    where
+        hits.origin = 'library'
+        and (hits.purpose = 'signal' or not exists (select 1 from configured))
+)
+
+select
+    call_id,
+    customer_id,
+    agent_id,
+    campaign_id,
+    started_at,
+    call_date,
+    is_connected,
+    purpose,
+    origin,
+    rule_id,
+    rule_version,
+    rule_hash,
+    effective_from,
+    hit_index,
+    name_en,
+    name_zh,
+    kind,
+    condition,
+    role,
+    start_ms,
+    end_ms,
+    segment_index,
+    segment_end_index,
+    char_start,
+    char_end,
+    text,
+    context,
+    severity,
+    points
+from in_force

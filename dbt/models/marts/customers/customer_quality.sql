@@ -1,0 +1,202 @@
+with dimensions as (
+    select * from {{ ref("int_quality_dimensions_joined") }}
+),
+
+-- The reasons of all dimensions, each as strong as its points times the weight of the dimension.
+reasons as (
+    select
+        dimensions.customer_id,
+        dimensions.quality_date,
+        dimensions.quality_version,
+        dimensions.dimension || '.' || reason.component as component,
+        reason.label_en,
+        reason.label_zh,
+        reason.points * dimensions.weight / 100 as effect,
+        row_number() over (
+            partition by dimensions.customer_id, dimensions.quality_date, dimensions.quality_version
+            order by
+                abs(reason.points * dimensions.weight) desc nulls last,
+                dimensions.dimension asc,
+                reason.component asc
+        ) as strength
+    from dimensions
+    cross join lateral (
+        values
+        {%- for place in [1, 2, 3] %}
+        (
+            dimensions.reason_{{ place }},
+            dimensions.reason_{{ place }}_points,
+            dimensions.reason_{{ place }}_en,
+            dimensions.reason_{{ place }}_zh
+        ){{ "," if not loop.last }}
+        {%- endfor %}
+    ) as reason (component, points, label_en, label_zh)
+    where reason.points is not null
+),
+
+strongest as (
+    select
+        customer_id,
+        quality_date,
+        quality_version
+        {%- for place in [1, 2, 3] %},
+        max(component) filter (where strength = {{ place }}) as reason_{{ place }},
+        max(label_en) filter (where strength = {{ place }}) as reason_{{ place }}_en,
+        max(label_zh) filter (where strength = {{ place }}) as reason_{{ place }}_zh,
+        max(sign(effect)) filter (where strength = {{ place }}) as direction_{{ place }}
+        {%- endfor %}
+    from reasons
+    group by customer_id, quality_date, quality_version
+),
+
+totals as (
+    select
+        customer_id,
+        quality_date,
+        quality_version,
+        {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
+        max(score) filter (where dimension = '{{ dimension }}') as {{ dimension }}_score,
+        max(weight * score / 100) filter (where dimension = '{{ dimension }}') as {{ dimension }}_part,
+        {%- endfor %}
+        string_agg(dimension || ' ' || rule_version, ', ' order by dimension) as evaluation_versions,
+        sum(evidence_count) as evidence_count,
+        round(sum(weight * confidence) / nullif(sum(weight), 0), 4) as confidence,
+        round(sum(weight * score) / nullif(sum(weight), 0), 2) as total_score
+    from dimensions
+    group by customer_id, quality_date, quality_version
+),
+
+tiered as (
+    select distinct on (totals.customer_id, totals.quality_date, totals.quality_version)
+        totals.*,
+        tiers.rule_version as tier_version,
+        tiers.tier,
+        strongest.reason_1,
+        strongest.reason_1_en,
+        strongest.reason_1_zh,
+        strongest.reason_2,
+        strongest.reason_2_en,
+        strongest.reason_2_zh,
+        strongest.reason_3,
+        strongest.reason_3_en,
+        strongest.reason_3_zh,
+        row(
+            totals.total_score,
+            tiers.tier,
+            strongest.reason_1, strongest.direction_1,
+            strongest.reason_2, strongest.direction_2,
+            strongest.reason_3, strongest.direction_3,
+            totals.evaluation_versions
+        )::text as content
+    from totals
+    inner join {{ ref("quality_tiers") }} as tiers
+        on
+            totals.total_score >= tiers.minimum_score::numeric
+            and totals.quality_date >= tiers.effective_from
+            and totals.quality_date < coalesce(tiers.effective_to, date '9999-01-01')
+    left join strongest
+        on
+            totals.customer_id = strongest.customer_id
+            and totals.quality_date = strongest.quality_date
+            and totals.quality_version = strongest.quality_version
+    order by
+        totals.customer_id asc,
+        totals.quality_date asc,
+        totals.quality_version asc,
+        tiers.minimum_score desc
+),
+
+compared as (
+    select
+        *,
+        lag(content) over (partition by customer_id order by quality_date, quality_version) as previous_content
+    from tiered
+),
+
+changes as (
+    select
+        *,
+        lag(total_score) over history as previous_total_score,
+        lag(tier) over history as previous_tier,
+        {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
+        {{ dimension }}_part - lag({{ dimension }}_part) over history as {{ dimension }}_change,
+        {%- endfor %}
+        lead(quality_date) over history as valid_to
+    from compared
+    where previous_content is null or content <> previous_content
+    window history as (partition by customer_id order by quality_date, quality_version)
+),
+
+movers as (
+    select distinct on (changes.customer_id, changes.quality_date, changes.quality_version)
+        changes.customer_id,
+        changes.quality_date,
+        changes.quality_version,
+        labels.label_en || ' ' || to_char(mover.change, 'FMSG990.00') as change_reason_en,
+        labels.label_zh || ' ' || to_char(mover.change, 'FMSG990.00') as change_reason_zh
+    from changes
+    cross join lateral (
+        values
+        {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
+        ('{{ dimension }}', changes.{{ dimension }}_change){{ "," if not loop.last }}
+        {%- endfor %}
+    ) as mover (dimension, change)
+    inner join {{ ref("evaluation_labels") }} as labels
+        on mover.dimension = labels.evaluation and labels.component is null
+    where mover.change <> 0
+    order by
+        changes.customer_id asc,
+        changes.quality_date asc,
+        changes.quality_version asc,
+        abs(mover.change) desc,
+        mover.dimension asc
+)
+
+select
+    changes.customer_id,
+    changes.quality_date as valid_from,
+    changes.valid_to,
+    changes.valid_to is null as is_current,
+    changes.tier,
+    labels.label_en as tier_en,
+    labels.label_zh as tier_zh,
+    changes.total_score::numeric(5, 2) as total_score,
+    changes.fit_score::numeric(5, 2) as fit_score,
+    changes.engagement_score::numeric(5, 2) as engagement_score,
+    changes.conversation_score::numeric(5, 2) as conversation_score,
+    changes.inspection_score::numeric(5, 2) as inspection_score,
+    changes.rules_and_lines_score::numeric(5, 2) as rules_and_lines_score,
+    changes.evidence_count::integer as evidence_count,
+    changes.confidence::numeric(5, 4) as confidence,
+    changes.previous_tier,
+    changes.previous_total_score::numeric(5, 2) as previous_total_score,
+    (changes.total_score - changes.previous_total_score)::numeric(6, 2) as total_score_change,
+    movers.change_reason_en,
+    movers.change_reason_zh,
+    changes.reason_1,
+    changes.reason_1_en,
+    changes.reason_1_zh,
+    changes.reason_2,
+    changes.reason_2_en,
+    changes.reason_2_zh,
+    changes.reason_3,
+    changes.reason_3_en,
+    changes.reason_3_zh,
+    changes.quality_version,
+    changes.tier_version,
+    changes.evaluation_versions,
+    (
+        select string_agg(distinct conversations.emotion_model_version, ', ')
+        from {{ ref("int_conversations_measured") }} as conversations
+        where
+            conversations.customer_id = changes.customer_id
+            and conversations.call_date <= changes.quality_date
+    ) as model_versions
+from changes
+left join movers
+    on
+        changes.customer_id = movers.customer_id
+        and changes.quality_date = movers.quality_date
+        and changes.quality_version = movers.quality_version
+left join {{ ref("quality_tiers") }} as labels
+    on changes.tier = labels.tier and changes.tier_version = labels.rule_version
