@@ -180,7 +180,8 @@ class Evaluator:
                 result = result & self.holds(part) if name == "all" else result | self.holds(part)
             return result
         if name == "is_set":
-            return self.text(argument).notna()
+            is_set: Series = self.text(argument).notna()
+            return is_set
         first, second = argument
         text = self.text(first)
         if name == "greater":

@@ -11,7 +11,6 @@ import gzip
 import io
 import tempfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -130,12 +129,12 @@ def _find_encoding(raw: IO[bytes]) -> _Encoding:
         return _Encoding("utf-16-be", "utf-16")
     if _is_encoded(raw, "utf-8"):
         return _Encoding("utf-8", "utf-8")
-    statistics = _gb18030_statistics(raw)
-    if statistics is None:
+    seen = _gb18030_characters(raw)
+    if seen is None:
         raise FileError(
             "encoding", f"neither UTF-8, UTF-16 nor GB18030; {_guess(head)} (name it in a mapping)"
         )
-    if statistics.two_byte and statistics.with_ascii_tail == statistics.two_byte:
+    if all(len(encoded) == 2 and encoded[1] < 0x80 for encoded in seen):
         # Any accented Latin letter before an ASCII letter is a GB18030 pair by form, but real
         # Chinese text never consists of such pairs alone.
         raise FileError(
@@ -143,9 +142,7 @@ def _find_encoding(raw: IO[bytes]) -> _Encoding:
             "not UTF-8, and GB18030 only by form, not by its letters; "
             f"{_guess(head)} (name the encoding in a source mapping)",
         )
-    if statistics.four_byte:
-        return _Encoding("gb18030", "gb18030")
-    return _Encoding("gb18030", "cp936")
+    return _Encoding("gb18030", "cp936" if _is_encoded(raw, "cp936") else "gb18030")
 
 
 def _is_encoded(raw: IO[bytes], codec: str) -> bool:
@@ -160,37 +157,17 @@ def _is_encoded(raw: IO[bytes], codec: str) -> bool:
     return True
 
 
-@dataclass
-class _GbStatistics:
-    two_byte: int
-    with_ascii_tail: int
-    four_byte: int
-
-
-def _gb18030_statistics(raw: IO[bytes]) -> _GbStatistics | None:
-    """How the characters beyond ASCII are written; None where the file is not GB18030."""
+def _gb18030_characters(raw: IO[bytes]) -> set[bytes] | None:
+    """The different characters beyond ASCII, encoded; None where the file is not GB18030."""
     decoder = codecs.getincrementaldecoder("gb18030")()
     raw.seek(0)
-    size = ascii_size = 0
-    seen: Counter[str] = Counter()
+    seen: set[str] = set()
     try:
         for block in _with_end(raw):
-            text = decoder.decode(block, not block)
-            beyond = [character for character in text if character > "\x7f"]
-            size += len(block)
-            ascii_size += len(text) - len(beyond)
-            seen.update(beyond)
+            seen.update(decoder.decode(block, not block))
     except UnicodeDecodeError:
         return None
-    # size - ascii = 2 · two_byte + 4 · four_byte, and both kinds together are the characters seen.
-    # (Encoding again would not tell: some characters have a form of either kind.)
-    four_byte = (size - ascii_size - 2 * seen.total()) // 2
-    with_ascii_tail = sum(
-        count
-        for character, count in seen.items()
-        if len(encoded := character.encode("gb18030")) == 2 and encoded[1] < 0x80
-    )
-    return _GbStatistics(seen.total() - four_byte, with_ascii_tail, four_byte)
+    return {character.encode("gb18030") for character in seen if character > "\x7f"}
 
 
 def _with_end(raw: IO[bytes]) -> Iterator[bytes]:
