@@ -279,6 +279,8 @@ class PostgresServer:
                     "--locale-provider=builtin",
                     "--builtin-locale=C.UTF-8",
                     "--no-instructions",
+                    # Who does without safe writes later needs none now (tests).
+                    *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
                 ],
                 user=self._user.uid if self._user else None,
                 group=self._user.gid if self._user else None,

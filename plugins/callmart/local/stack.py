@@ -55,11 +55,19 @@ class Stack:
     Args:
         home: the folder of its state; made at the first start.
         with_airflow: False leaves Airflow out (tests of what needs only database and bucket).
+        postgres_settings: in place of those of `stack.yaml`, by name.
     """
 
-    def __init__(self, home: Path, *, with_airflow: bool = True) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        with_airflow: bool = True,
+        postgres_settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.home = home.absolute()
         self._with_airflow = with_airflow
+        self._postgres_settings = dict(postgres_settings or {})
         self._numbers: dict[str, Any] = yaml.safe_load(
             Path(__file__).with_name("stack.yaml").read_text()
         )
@@ -203,6 +211,10 @@ class Stack:
         """User and password of the Airflow page."""
         return _LOGIN, self._secrets["airflow_login"]
 
+    def secret(self, name: str) -> str:
+        """One of the secrets made at the first start, by its name in `secrets.json`."""
+        return self._secrets[name]
+
     def ports(self) -> dict[str, int]:
         """The remembered ports; empty before the first start."""
         return self._ports
@@ -224,7 +236,7 @@ class Stack:
         return PostgresServer(
             self.home,
             self._secrets["postgres"],
-            {**settings, **numbers["settings"]},
+            {**settings, **numbers["settings"], **self._postgres_settings},
             outside=[Path(folder) for folder in numbers["outside"]],
         )
 
@@ -241,7 +253,7 @@ class Stack:
                 ) from error
             yield
 
-    def _services(self) -> dict[str, Service]:
+    def services(self) -> dict[str, Service]:
         """In the order in which they start."""
         services = {"postgres": Service("postgres", self.home, signal.SIGINT)}
         services |= {"s3": self._s3, "mail": self._mail}
@@ -257,7 +269,7 @@ class Stack:
         """
         tell = progress or (lambda _: None)
         with self._alone():
-            down = [name for name, service in self._services().items() if service.pid is None]
+            down = [name for name, service in self.services().items() if service.pid is None]
             if not down:
                 return False
             try:
@@ -272,7 +284,7 @@ class Stack:
     def _start(self, down: list[str], tell: Progress) -> None:
         seconds = self._numbers["seconds_to_wait"]
         for name in down:
-            self._stop_service(self._services()[name])  # what a dead one left behind
+            self._stop_service(self.services()[name])  # what a dead one left behind
         moved = [
             name
             for name in _PORTS
@@ -408,7 +420,7 @@ class Stack:
         """
         tell = progress or (lambda _: None)
         with self._alone():
-            running = [name for name, service in self._services().items() if service.members()]
+            running = [name for name, service in self.services().items() if service.members()]
             if not running:
                 return False
             tell(f"stopping {', '.join(running)}")
@@ -417,7 +429,7 @@ class Stack:
 
     def _stop(self, names: list[str]) -> None:
         """Airflow first, the database last: each may still need what stands before it."""
-        services = self._services()
+        services = self.services()
         for group in (set(self._airflow), {"s3", "mail"}, {"postgres"}):
             chosen = [services[name] for name in names if name in group]
             if chosen:
@@ -453,7 +465,7 @@ class Stack:
                 "address": addresses.get(name),
                 "log": str(service.log),
             }
-            for name, service in self._services().items()
+            for name, service in self.services().items()
         ]
         user, password = self.login()
         environment = self.environment()
