@@ -49,7 +49,7 @@ def find_activity(
     """
     settings = load_thresholds()["activity"]
     floor = noise_floor(frames.level_db, settings["floor_window_seconds"])
-    free = ~_mask(blocked, len(frames), grow=0.03)
+    free = ~_mask(blocked, len(frames), grow=0.05)
     if other is not None and likeness is not None:
         free &= ~_is_crosstalk(frames, other, likeness)
     music = _find_music(frames, free)
@@ -104,7 +104,7 @@ def find_activity(
         (begin / FRAMES_PER_SECOND, end / FRAMES_PER_SECOND)
         for begin, end, loudness in islands
         if loudness > max(i[2] for i in islands) - settings["weaker_than_loudest_db"]
-        and not _is_tail(begin, end, loudness, music, frames)
+        and not _belongs_to_music(begin, end, loudness, music, frames)
     ]
     talking = _mask(spans, len(frames))
     level = float(np.median(frames.level_db[talking])) if talking.any() else -120.0
@@ -135,13 +135,18 @@ def _hold_pitch(harmonic: Mask, pitch_hz: Floats) -> NDArray[np.int64]:
     return count
 
 
-def _is_tail(begin: int, end: int, loudness: float, music: list[Span], frames: Frames) -> bool:
-    """A short quiet piece right beside music is its fading in or out, not a word."""
+def _belongs_to_music(
+    begin: int, end: int, loudness: float, music: list[Span], frames: Frames
+) -> bool:
+    """A short piece right before music, fairly steady, or a quiet one right beside it: no word."""
     for start, stop in music:
         first, last = seconds_to_frames(start), seconds_to_frames(stop)
+        length = (end - begin) / FRAMES_PER_SECOND
+        if length < 2.5 and abs(first - end) < 0.3 * FRAMES_PER_SECOND:
+            return float(frames.steadiness[begin:end].mean()) > 0.6
         distance = min(abs(begin - last), abs(end - first))
         inside = first <= begin and end <= last
-        if end - begin < FRAMES_PER_SECOND and (distance < FRAMES_PER_SECOND or inside):
+        if length < 1.0 and (distance < FRAMES_PER_SECOND or inside):
             return loudness < float(np.median(frames.level_db[first:last])) - 6.0
     return False
 
@@ -165,6 +170,7 @@ def _find_music(frames: Frames, free: Mask) -> list[Span]:
     smooth = scipy.ndimage.uniform_filter1d(frames.level_db, 5, mode="nearest")
     peak = scipy.ndimage.maximum_filter1d(smooth, size, mode="nearest")
     loud = free & (frames.level_db > peak - 20.0) & (frames.level_db > -55.0)
+    loud &= frames.clear_share > 0.4
     weight = loud.astype(np.float32)
 
     def mean(values: Floats) -> Floats:
@@ -184,14 +190,16 @@ def _find_music(frames: Frames, free: Mask) -> list[Span]:
         for first, last in bridge(runs(is_music), seconds_to_frames(settings["bridge_seconds"]))
         if last - first >= seconds_to_frames(settings["shortest_seconds"]) - size // 2
     ]
-    # The window smears both ends: give the edges back to the level.
+    # The window smears both ends: they reach as far as it stays loud and fairly steady.
+    near = scipy.ndimage.uniform_filter1d(frames.steadiness, 41, mode="nearest")
+    loud &= near > settings["edge_steadiness"]
     grown = []
     for begin, end in spans:
         first, last = int(begin * FRAMES_PER_SECOND), int(end * FRAMES_PER_SECOND)
-        reach = size // 2
+        reach = size
         while first > 0 and reach > 0 and loud[max(0, first - 10) : first].mean() > 0.6:
             first, reach = first - 1, reach - 1
-        reach = size // 2
+        reach = size
         while last < len(frames) and reach > 0 and loud[last : last + 10].mean() > 0.6:
             last, reach = last + 1, reach - 1
         grown.append((first / FRAMES_PER_SECOND, last / FRAMES_PER_SECOND))

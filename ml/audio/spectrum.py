@@ -22,9 +22,11 @@ _BLOCK_FRAMES = 6000
 _BIN_HZ = 8000 / WINDOW
 _LOW_BIN = 6  # 188 Hz: mains hum and its first harmonics lie below, no tone and little telephone speech does
 _HIGH_BIN = 116  # 3625 Hz: the telephone's upper edge
-# The floor of a frequency is its quietest tenth of the time, but never far above its neighbours:
-# a tone that sounds all the time is no noise.
-_FLOOR_QUANTILE = 0.10
+_TONE_BIN = 11  # 344 Hz: no signalling tone lies below, so that what always sounds there is hum
+# The noise is the mean of the quietest tenth of the frames, a little more because they are the
+# quietest, but never far above its neighbours: a tone that sounds all the time is no noise.
+_FLOOR_SHARE = 0.10
+_FLOOR_FACTOR = 1.3
 _FLOOR_OVER_NEIGHBOURS = 4.0
 _EPSILON = np.float32(1e-12)
 
@@ -39,6 +41,8 @@ class Frames:
     """Power of 190–3600 Hz in dBFS (a full-scale sine is −3)."""
     purity: Floats
     """Share of that power, the steady noise taken off, which lies in the two strongest peaks."""
+    clear_share: Floats
+    """Share of that power which is left when the steady noise is taken off, 0–1."""
     first_hz: Floats
     """Frequency of the strongest peak."""
     second_hz: Floats
@@ -46,7 +50,7 @@ class Frames:
     second_share: Floats
     """Power of the second peak over that of both."""
     harmonicity: Floats
-    """Highest normalised autocorrelation at a pitch period of 66–400 Hz, 0–1."""
+    """Highest normalised autocorrelation at a pitch period of 73–400 Hz, 0–1."""
     pitch_hz: Floats
     """The pitch at which it is reached."""
     steadiness: Floats
@@ -116,14 +120,16 @@ def _power(samples: NDArray[np.int16], start: int, stop: int) -> Floats:
 def _measure(power: Floats) -> dict[str, Floats]:
     import scipy.fft
 
-    magnitude = np.sqrt(power[:, _LOW_BIN:_HIGH_BIN])
-    steadiness = _cosine(magnitude[:-8], magnitude[8:])
-    power = power[4:-4]
     band = power[:, _LOW_BIN:_HIGH_BIN]
+    clean = band - _noise_floor(power)[_LOW_BIN:_HIGH_BIN]
+    np.maximum(clean, np.float32(0), out=clean)
+    # Hum is steady whatever else sounds; noise above it counts, so that music stays what it is.
+    heard = band.copy()
+    heard[:, : _TONE_BIN - _LOW_BIN] = clean[:, : _TONE_BIN - _LOW_BIN]
+    np.sqrt(heard, out=heard)
+    steadiness = _cosine(heard[:-8], heard[8:])
+    band, clean = band[4:-4], clean[4:-4]
     total = band.sum(axis=1)
-
-    floor = _noise_floor(power)[_LOW_BIN:_HIGH_BIN]
-    clean = np.maximum(band - floor, np.float32(0))
     clean_total = clean.sum(axis=1) + _EPSILON
     rows = np.arange(len(clean))
     sums = np.cumsum(np.pad(clean, ((0, 0), (3, 2))), axis=1)
@@ -138,8 +144,10 @@ def _measure(power: Floats) -> dict[str, Floats]:
 
     # The autocorrelation is the inverse transform of the power; 32 ms windows taper it, which the
     # window's own autocorrelation takes off again.
-    correlation = scipy.fft.irfft(power, axis=1)[:, : WINDOW // 2]
-    lags = slice(20, 122)
+    voice = np.zeros((len(band), power.shape[1]), dtype=np.float32)
+    voice[:, _LOW_BIN:_HIGH_BIN] = band
+    correlation = scipy.fft.irfft(voice, axis=1)[:, : WINDOW // 2]
+    lags = slice(20, 110)
     normalised = correlation[:, lags] / (_taper()[lags] * (correlation[:, :1] + _EPSILON))
     best = normalised.argmax(axis=1)
     logs = np.log(band + _EPSILON)
@@ -148,6 +156,7 @@ def _measure(power: Floats) -> dict[str, Floats]:
     return {
         "level_db": 10 * np.log10(total + _EPSILON),
         "purity": np.minimum((first_power + second_power) / clean_total, np.float32(1)),
+        "clear_share": clean_total / (total + _EPSILON),
         "first_hz": first_hz,
         "second_hz": _centre(clean, second),
         "second_share": second_power / (first_power + second_power + _EPSILON),
@@ -165,20 +174,22 @@ def _taper() -> Floats:
 
     spectrum = scipy.fft.rfft(_HANN, 2 * WINDOW)
     taper = scipy.fft.irfft(np.abs(spectrum) ** 2)[: WINDOW // 2].astype(np.float32)
-    scaled: Floats = np.maximum(taper / taper[0], np.float32(0.1))
+    scaled: Floats = np.maximum(taper / taper[0], np.float32(0.3))
     return scaled
 
 
 def _noise_floor(power: Floats) -> Floats:
-    """Mean power of the steady noise in each bin, shape (bins,)."""
-    sample = power[:: max(1, len(power) // 1200)]
-    rank = int(_FLOOR_QUANTILE * (len(sample) - 1))
-    # Of exponentially distributed power the 10 % quantile lies at 0.105 of the mean.
-    quiet = np.partition(sample, rank, axis=0)[rank] / np.float32(0.105)
+    """Power of the steady noise in each bin, shape (bins,)."""
+    sample = power[:: max(1, len(power) // 1500)]
+    loudness = sample[:, _LOW_BIN:_HIGH_BIN].sum(axis=1)
+    count = max(1, int(_FLOOR_SHARE * len(sample)))
+    quietest = np.argpartition(loudness, count - 1)[:count]
+    quiet = sample[quietest].mean(axis=0) * np.float32(_FLOOR_FACTOR)
     import scipy.ndimage
 
     neighbours = scipy.ndimage.median_filter(quiet, size=25, mode="nearest")
     floor: Floats = np.minimum(quiet, neighbours * np.float32(_FLOOR_OVER_NEIGHBOURS))
+    floor[:_TONE_BIN] = quiet[:_TONE_BIN]
     return floor
 
 

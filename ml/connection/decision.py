@@ -90,9 +90,18 @@ def _hear(
     tones = find_tones(frames, recording.samples[channel])
     signals = read_tones(tones, recording.duration_seconds, country)
     explained = [tone for signal in signals for tone in signal.tones]
-    blocked = [(tone.start, tone.end) for tone in explained]
+    # A tone of the same frequencies that the cadence did not explain is still none of speech.
+    own_hz = {tuple(round(f) for f in tone.hz) for tone in explained}
+    blocked = [
+        (tone.start, tone.end)
+        for tone in tones
+        if any(
+            len(hz) == len(tone.hz) and all(abs(a - b) < 15 for a, b in zip(hz, tone.hz, strict=True))
+            for hz in own_hz
+        )
+    ]
     activity = find_activity(frames, blocked, other, likeness)
-    beeps = _find_beeps([t for t in tones if t not in set(explained)], activity.speech)
+    beeps = _find_beeps([t for t in tones if (t.start, t.end) not in set(blocked)], activity.speech)
     if beeps:
         blocked += [(tone.start, tone.end) for tone in beeps]
         activity = find_activity(frames, blocked, other, likeness)
