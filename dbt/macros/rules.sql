@@ -81,10 +81,10 @@ where rules.rule_type = '{{ rule_type }}' and calls.direction = 'outbound'
 {%- endmacro %}
 
 {#- The columns with which every violation begins. -#}
-{% macro violation_columns(relation) -%}
-{{ relation }}.rule_id,
-    {{ relation }}.rule_type,
-    {{ relation }}.rule_version,
-    {{ relation }}.effective_from,
-    {{ relation }}.severity
+{% macro violation_columns() -%}
+rule_id,
+    rule_type,
+    rule_version,
+    effective_from,
+    severity
 {%- endmacro %}

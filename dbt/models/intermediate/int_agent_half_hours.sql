@@ -70,8 +70,8 @@ adherent_seconds as (
             scheduled.agent_id = states.agent_id
             and scheduled.half_hour_at = states.half_hour_at
             and scheduled.activity = states.activity
-            and states.started_at < scheduled.ends_at
-            and states.ended_at > scheduled.starts_at
+            and scheduled.ends_at > states.started_at
+            and scheduled.starts_at < states.ended_at
     group by scheduled.agent_id, scheduled.half_hour_at
 )
 

@@ -29,17 +29,21 @@ callback_signals as (
     order by calls.call_id
 ),
 
+callback_actions as (
+    select distinct demands.next_action
+    from {{ ref("stg_callmart__demands_versions") }} as demands
+    inner join {{ ref("callback_words") }} as words on strpos(lower(demands.next_action), words.word) > 0
+),
+
 demand_versions as (
     select
         demands.*,
-        exists (
-            select 1 from {{ ref("callback_words") }} as words
-            where position(words.word in lower(demands.next_action)) > 0
-        ) as has_callback,
+        callback_actions.next_action is not null as has_callback,
         lag(demands.stage) over versions as previous_stage,
         lag(demands.next_action) over versions as previous_next_action,
         lag(demands.next_action_due_at) over versions as previous_next_action_due_at
     from {{ ref("stg_callmart__demands_versions") }} as demands
+    left join callback_actions on demands.next_action = callback_actions.next_action
     window versions as (partition by demands.demand_id order by demands.version_number)
 ),
 

@@ -15,6 +15,11 @@ with judged as (
         calls.customer_time_zone,
         calls.customer_time_zone_origin,
         holidays.name as holiday_name,
+        -- A rule without windows is its own one window; without from and to it allows the whole of its days.
+        case
+            when jsonb_typeof(rules.parameters -> 'windows') = 'array' then rules.parameters -> 'windows'
+            else jsonb_build_array(rules.parameters)
+        end as allowed_windows,
         to_char(calls.customer_local_started_at, 'dy') as local_day
     from {{ ref("int_sales_rules_effective") }} as rules
     inner join {{ ref("int_calls_reconciled") }} as calls
@@ -27,7 +32,6 @@ with judged as (
 ),
 
 windows as (
-    -- One row a window; a rule without windows and without from and to allows the whole of its days.
     select
         judged.rule_id,
         judged.call_id,
@@ -36,12 +40,7 @@ windows as (
             and {{ within_window("judged.customer_local_started_at::time", "windows.value") }}
         ) as is_inside
     from judged
-    cross join lateral jsonb_array_elements(
-        case
-            when jsonb_typeof(judged.parameters -> 'windows') = 'array' then judged.parameters -> 'windows'
-            else jsonb_build_array(judged.parameters - 'windows')
-        end
-    ) as windows (value)
+    cross join lateral jsonb_array_elements(judged.allowed_windows) as windows (value)
     group by judged.rule_id, judged.call_id
 )
 

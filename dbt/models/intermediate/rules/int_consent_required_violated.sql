@@ -4,7 +4,7 @@ with attempts as (
 )
 
 select
-    {{ violation_columns("attempts") }},
+    {{ violation_columns() }},
     call_id,
     customer_id,
     campaign_id,

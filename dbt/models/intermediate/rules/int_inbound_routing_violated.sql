@@ -27,7 +27,7 @@ with judged as (
 )
 
 select
-    {{ violation_columns("judged") }},
+    {{ violation_columns() }},
     call_id,
     customer_id,
     campaign_id,

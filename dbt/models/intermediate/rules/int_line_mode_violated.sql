@@ -11,11 +11,8 @@ chained as (
         coalesce(parameters ->> 'mode', line_mode) as mode,
         {{ rule_number("parameters ->> 'after_attempts'") }} as after_attempts,
         first_value(line_id) over chain as first_line_id,
-        case
-            when lag(line_id) over chain is distinct from line_id then 1
-            when lag(coalesce(is_connected, false)) over chain then 1
-            else 0
-        end as starts_run
+        coalesce(lag(line_id) over chain <> line_id, true)
+        or lag(coalesce(is_connected, false)) over chain as starts_run
     from attempts
     where customer_key is not null and line_id is not null and campaign_id is not null
     window chain as (partition by rule_id, in_force_from, campaign_id, customer_key order by started_at, call_id)
@@ -24,7 +21,7 @@ chained as (
 runs as (
     select
         *,
-        sum(starts_run) over (
+        sum(starts_run::integer) over (
             partition by rule_id, in_force_from, campaign_id, customer_key
             order by started_at, call_id
         ) as run_number
@@ -42,7 +39,7 @@ counted as (
 )
 
 select
-    {{ violation_columns("counted") }},
+    {{ violation_columns() }},
     call_id,
     customer_id,
     campaign_id,

@@ -50,7 +50,7 @@ windows as (
             and days.in_force_from = earlier.in_force_from
             and days.campaign_id = earlier.campaign_id
             and earlier.call_date > days.call_date - days.over_days
-            and earlier.call_date <= days.call_date
+            and days.call_date >= earlier.call_date
     where days.is_judged
     group by
         days.rule_id, days.rule_type, days.rule_version, days.effective_from, days.severity, days.campaign_id,
@@ -65,7 +65,7 @@ latest as (
 )
 
 select
-    {{ violation_columns("latest") }},
+    {{ violation_columns() }},
     null::text as call_id,
     null::text as customer_id,
     campaign_id,

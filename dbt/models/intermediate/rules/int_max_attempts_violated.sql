@@ -34,7 +34,7 @@ compared as (
 )
 
 select
-    {{ violation_columns("compared") }},
+    {{ violation_columns() }},
     call_id,
     customer_id,
     campaign_id,

@@ -18,7 +18,7 @@ spaced as (
 )
 
 select
-    {{ violation_columns("spaced") }},
+    {{ violation_columns() }},
     call_id,
     customer_id,
     campaign_id,

@@ -12,7 +12,7 @@ limited as (
 )
 
 select
-    {{ violation_columns("limited") }},
+    {{ violation_columns() }},
     call_id,
     customer_id,
     campaign_id,

@@ -33,7 +33,7 @@ with judged as (
                 rules.campaign_id is null
                 or rules.campaign_id = coalesce(promises.campaign_id, last_attempts.campaign_id)
             )
-            and (rules.region is null or rules.region = customers.region)
+            and (rules.region is null or customers.region = rules.region)
     where rules.rule_type = 'required_follow_up'
 ),
 
@@ -46,7 +46,7 @@ limited as (
 )
 
 select
-    {{ violation_columns("limited") }},
+    {{ violation_columns() }},
     call_id,
     customer_id,
     campaign_id,
@@ -59,7 +59,7 @@ select
     )) as detail
 from limited
 where
-    due_at <= (select as_of from {{ ref("int_as_of") }})
+    due_at <= (select seen.as_of from {{ ref("int_as_of") }} as seen)
     and not exists (
         select 1
         from {{ ref("int_calls_reconciled") }} as attempts
