@@ -13,6 +13,7 @@ import io
 import multiprocessing
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ import yaml
 from callmart.local import demo_files
 from callmart.local.demo_dialogue import Dice, Scene, load
 from callmart.local.demo_files import Landing
-from callmart.local.demo_simulation import DAY, Call, Centre, Simulation
+from callmart.local.demo_simulation import DAY, Call, Simulation
 from callmart.local.demo_sounds import (
     MONO_ONLY,
     RecordingPlan,
@@ -46,10 +47,19 @@ TRUTH_COLUMNS = (
 _ANSWERED = {"human", "voicemail", "ivr", "silence", "music", "fax"}
 # Long talks are stored small; a few in every other form of the contract.
 _TALK_CODECS = {
-    "opus": 20, "mp3": 18, "m4a": 10, "ogg": 9, "gsm_wav": 8, "gsm": 5, "mulaw": 5, "alaw": 4, "pcm16": 5,
-    "flac": 5, "raw_mulaw": 4, "raw_alaw": 3, "pcm24": 1, "pcm8": 2,
+    "opus": 26, "mp3": 16, "m4a": 12, "ogg": 8, "gsm_wav": 12, "gsm": 7, "mulaw": 4, "alaw": 3, "pcm16": 2,
+    "flac": 2, "raw_mulaw": 4, "raw_alaw": 3, "pcm24": 1, "pcm8": 1,
 }  # fmt: skip
-_SHORT_CODECS = {"pcm16": 4, "mulaw": 5, "alaw": 5, "flac": 3, "mp3": 3, "opus": 3, "gsm_wav": 2, "pcm8": 1}
+_SHORT_CODECS = {
+    "pcm16": 3,
+    "mulaw": 4,
+    "alaw": 4,
+    "flac": 3,
+    "mp3": 4,
+    "opus": 4,
+    "gsm_wav": 4,
+    "pcm8": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,8 @@ class DemoDay:
 def source_hash(seed: int = DEFAULT_SEED) -> str:
     """Names the output: changes when a seed, a script or this generator changes."""
     digest = hashlib.sha256(str(seed).encode())
-    for path in sorted(Path(__file__).parent.glob("demo_*.*")) + [Path(__file__).with_name("speech.py")]:
+    here = Path(__file__).parent
+    for path in [*sorted(here.glob("demo_*.*")), here / "speech.py"]:
         if path.suffix in (".py", ".yaml"):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -110,32 +121,43 @@ def generate(
     Raises:
         ValueError: `days` or `scale` is out of range.
     """
-    if not 1 <= days <= 3 or not 0 < scale <= 2:
-        raise ValueError(f"days must be 1 to 3 and scale above 0 up to 2, not {days} and {scale}")
+    if not 1 <= days <= 3 or not 0.15 <= scale <= 2:
+        raise ValueError(f"days must be 1 to 3 and scale 0.15 to 2, not {days} and {scale}")
     report: Progress = progress or (lambda step, done, of: None)
     config: Any = load("centre")
     dates = tuple(str(day) for day in config["dates"][:days])
     dice = Dice(seed)
     centre = Simulation(dice, days, scale).run(lambda done: report("calls", done, days))
 
-    building = target.with_name(f".{target.name}.building")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    landing = Landing(building, centre, dates)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: two runs at once must not clear away each other's files.
+    building = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        made = _write_all(Landing(building, centre, dates), target, seed, dice, report)
+        building.chmod(0o755)
+        shutil.rmtree(target, ignore_errors=True)
+        building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return made
+
+
+def _write_all(landing: Landing, target: Path, seed: int, dice: Dice, report: Progress) -> DemoDay:
+    config: Any = load("centre")
     truth, transcripts, seconds = _write_sound(landing, dice, report)
     demo_files.write_people(landing, config)
     demo_files.write_rules(landing, config)
     demo_files.write_work(landing)
     demo_files.write_calls(landing)
-    _write_table(building / "truth.csv", TRUTH_COLUMNS, truth)
+    _write_table(landing.root / "truth.csv", TRUTH_COLUMNS, truth)
     words = [{"disposition": word, "outcome": out} for word, out in config["dispositions"].items()]
-    _write_table(building / "dispositions.csv", ("disposition", "outcome"), words)
+    _write_table(landing.root / "dispositions.csv", ("disposition", "outcome"), words)
     made = DemoDay(
         root=target,
         business_time_zone=str(config["business_time_zone"]),
-        dates=dates,
+        dates=tuple(landing.dates),
         seed=seed,
-        calls=len(centre.calls),
+        calls=len(landing.centre.calls),
         recordings=len(truth),
         transcripts=transcripts,
         recording_seconds=round(seconds, 1),
@@ -144,9 +166,7 @@ def generate(
         quarantined_rows=landing.quarantined_rows,
         duplicate_files=tuple(landing.duplicate_files),
     )
-    _write_summary(building / "demo.yaml", made)
-    shutil.rmtree(target, ignore_errors=True)
-    building.rename(target)
+    _write_summary(landing.root / "demo.yaml", made)
     return made
 
 
@@ -237,9 +257,15 @@ def _plan(
     codec = "pcm16" if cut else dice.weighted(_TALK_CODECS if is_talk else _SHORT_CODECS)
     folder = f"recordings/dt={landing.dates[call.starts // DAY]}"
     two_files = not cut and is_talk and codec != "ogg" and dice.chance(0.12)
-    mono = not two_files and (codec in MONO_ONLY or (codec != "ogg" and not cut and dice.chance(0.05)))
+    mono = not two_files and (
+        codec in MONO_ONLY or (codec != "ogg" and not cut and dice.chance(0.05))
+    )
     ending = suffix(codec)
-    names = [f"{name}.agent.{ending}", f"{name}.customer.{ending}"] if two_files else [f"{name}.{ending}"]
+    names = (
+        [f"{name}.agent.{ending}", f"{name}.customer.{ending}"]
+        if two_files
+        else [f"{name}.{ending}"]
+    )
     paths = tuple(landing.root / folder / one for one in names)
     seconds = scene.seconds
     noisy = dice.chance(0.15)
@@ -250,7 +276,10 @@ def _plan(
         seconds=seconds,
         parts=scene.parts,
         noise_seed=dice.whole(0, 2**31),
-        noise_decibels=(dice.between(-72, -62), dice.between(-50, -44) if noisy else dice.between(-68, -56)),
+        noise_decibels=(
+            dice.between(-72, -62),
+            dice.between(-50, -44) if noisy else dice.between(-68, -56),
+        ),
         echo_decibels=dice.between(-42, -36) if is_talk and dice.chance(0.2) else None,
         cut_after_seconds=round(seconds * 0.63, 1) if cut else None,
     )
@@ -263,7 +292,9 @@ def _plan(
         "is_answered": _truth_word(call.outcome in _ANSWERED),
         "is_connected": _truth_word(call.outcome == "human"),
         "first_speech_seconds": _seconds(scene.first()),
-        "note": "cut in the middle of a sample; its header promises the whole" if cut else call.note,
+        "note": "cut in the middle of a sample; its header promises the whole"
+        if cut
+        else call.note,
         "also_acceptable": "unreadable" if cut else call.acceptable,
         "first_speech_agent_seconds": _seconds(scene.first("agent")),
         "first_speech_customer_seconds": _seconds(scene.first("customer")),
@@ -314,7 +345,9 @@ def _write_broken(landing: Landing) -> list[dict[str, Any]]:
     """Recordings that cannot be read, and calls whose recording never comes."""
     centre = landing.centre
     silent = [call for call in centre.calls if call.scene is None]
-    people = [call for call in silent if call.outcome == "human" and call.row["direction"] == "outbound"]
+    people = [
+        call for call in silent if call.outcome == "human" and call.row["direction"] == "outbound"
+    ]
     failed = [call for call in silent if call.outcome in ("no_answer", "cancelled")]
     rows: list[dict[str, Any]] = []
     header = (
@@ -356,6 +389,3 @@ def _deliver_again(landing: Landing, recorded: list[Call]) -> None:
     again = key.replace(f"dt={landing.dates[0]}", f"dt={landing.dates[1]}")
     landing.put(again, (landing.root / key).read_bytes())
     landing.duplicate_files.append(again)
-
-
-__all__ = ["DEFAULT_SEED", "Centre", "DemoDay", "generate", "read", "source_hash"]

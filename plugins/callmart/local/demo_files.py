@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def to_csv(rows: Sequence[Row], columns: Sequence[str], delimiter: str = ",", end: str = "\n") -> str:
+def to_csv(
+    rows: Sequence[Row], columns: Sequence[str], delimiter: str = ",", end: str = "\n"
+) -> str:
     """Rows as CSV with a header."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator=end)
@@ -50,7 +52,8 @@ def to_csv(rows: Sequence[Row], columns: Sequence[str], delimiter: str = ",", en
 def to_jsonl(rows: Sequence[Row]) -> str:
     """Rows as one JSON document a line."""
     return "".join(
-        json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False) + "\n" for row in rows
+        json.dumps({k: _plain(v) for k, v in row.items()}, ensure_ascii=False) + "\n"
+        for row in rows
     )
 
 
@@ -84,7 +87,9 @@ class Landing:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
 
-    def crm(self, entity: str, day: int, name: str, content: str | bytes, encoding: str = "utf-8") -> str:
+    def crm(
+        self, entity: str, day: int, name: str, content: str | bytes, encoding: str = "utf-8"
+    ) -> str:
         """One CRM extract; text is encoded, and packed when the name ends in .gz."""
         data = content.encode(encoding) if isinstance(content, str) else content
         if name.endswith(".gz"):
@@ -131,7 +136,9 @@ def write_people(landing: Landing, config: Any) -> None:
         elif changed:
             text = to_csv(changed, columns, delimiter=";")
             landing.crm("customers", day, "customers_delta.csv", text)
-    branch = "client no,full name,telephone\n" + "".join(f"{n},分店客户{n},10000009{n}\n" for n in (1, 2, 3))
+    branch = "client no,full name,telephone\n" + "".join(
+        f"{n},分店客户{n},10000009{n}\n" for n in (1, 2, 3)
+    )
     landing.quarantined_files.append(
         landing.crm("customers", min(1, days - 1), "customers_branch.csv", branch)
     )
@@ -163,7 +170,9 @@ def write_people(landing: Landing, config: Any) -> None:
     campaigns = [
         {**row, "starts_on": "2026-11-02", "ends_on": "2026-12-31"} for row in config["campaigns"]
     ]
-    landing.crm("campaigns", 0, "campaigns.csv", to_csv(campaigns, tuple(campaigns[0]), delimiter=";"))
+    landing.crm(
+        "campaigns", 0, "campaigns.csv", to_csv(campaigns, tuple(campaigns[0]), delimiter=";")
+    )
     landing.count("campaigns", campaigns, "campaign_id")
     landing.crm("lines", 0, "lines.jsonl", to_jsonl(config["lines"]))
     landing.count("lines", config["lines"], "line_id")
@@ -201,7 +210,15 @@ def write_rules(landing: Landing, config: Any) -> None:
     ]
     landing.crm("phrase_rules", 0, "phrase_rules.jsonl.gz", to_jsonl(phrases))
     landing.count("phrase_rules", phrases, "rule_id", "effective_from")
-    columns = ("complaint_id", "customer_id", "call_id", "category", "severity", "received_at", "resolved_at")
+    columns = (
+        "complaint_id",
+        "customer_id",
+        "call_id",
+        "category",
+        "severity",
+        "received_at",
+        "resolved_at",
+    )
     complaints: list[Row] = []
     for number, row in enumerate(sorted(centre.complaints, key=lambda r: int(r["received_at"])), 1):
         resolved = row["resolved_at"]
@@ -286,7 +303,9 @@ def write_calls(landing: Landing) -> None:
         noon = centre.at(day * DAY + 13 * 3600)
         morning = [row for row in rows if row["started_at"] < noon]
         evening = [row for row in rows if row["started_at"] >= noon]
-        evening, late_next = (evening[:-5], evening[-5:]) if day + 1 < centre.days else (evening, [])
+        evening, late_next = (
+            (evening[:-5], evening[-5:]) if day + 1 < centre.days else (evening, [])
+        )
         if late:
             landing.crm("calls", day, "calls_late.jsonl.gz", to_jsonl(late))
         late = late_next
@@ -296,9 +315,17 @@ def write_calls(landing: Landing) -> None:
             case 1:
                 zulu = [_in_utc(row) for row in morning]
                 landing.crm("calls", day, "calls_am.jsonl.gz", to_jsonl(zulu))
-                landing.crm("calls", day, "calls_pm.csv.gz", to_csv(evening, CALL_COLUMNS, "\t"), "utf-8-sig")
+                landing.crm(
+                    "calls",
+                    day,
+                    "calls_pm.csv.gz",
+                    to_csv(evening, CALL_COLUMNS, "\t"),
+                    "utf-8-sig",
+                )
             case _:
-                landing.crm("calls", day, "calls.parquet", to_parquet([*morning, *evening], CALL_COLUMNS))
+                landing.crm(
+                    "calls", day, "calls.parquet", to_parquet([*morning, *evening], CALL_COLUMNS)
+                )
         landing.count("calls", rows, "call_id")
         steps = [
             {"call_id": call.call_id, **step, "entered_at": centre.at(step["entered_at"]),
@@ -315,8 +342,6 @@ def write_calls(landing: Landing) -> None:
 
 
 def _in_utc(row: Row) -> Row:
-    from datetime import UTC
-
     return {
         key: value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         if isinstance(value, datetime)
@@ -340,7 +365,10 @@ def _write_first_day(landing: Landing, day: int, morning: list[Row], evening: li
         {**evening[2], "call_id": "C-BAD-0002", "direction": "sideways"},
     ]
     landing.quarantined_rows += len(bad)
-    rows = [{**row, "vendor_trunk_group": f"TG-{row['line_id']}"} for row in [*evening[:6], *bad, *evening[6:]]]
+    rows = [
+        {**row, "vendor_trunk_group": f"TG-{row['line_id']}"}
+        for row in [*evening[:6], *bad, *evening[6:]]
+    ]
     landing.crm("calls", day, "calls_pm.csv", to_csv(rows, (*CALL_COLUMNS, "vendor_trunk_group")))
 
 
@@ -359,7 +387,9 @@ def _write_corrections(landing: Landing, first_day: list[Row]) -> None:
 # --- transcripts ----------------------------------------------------------------------------------
 
 
-def write_transcript(landing: Landing, day: int, call_id: str, language: str, scene: Scene, shape: str) -> None:
+def write_transcript(
+    landing: Landing, day: int, call_id: str, language: str, scene: Scene, shape: str
+) -> None:
     """What was said, in one of the shapes `own`, `srt`, `vtt`, `transcribe`, `call_analytics`."""
     spoken = scene.spoken
     match shape:
@@ -406,14 +436,20 @@ def _own(call_id: str, language: str, spoken: Sequence[Spoken]) -> str:
         if language == "en":
             segment["words"] = _words(turn)
         segments.append(segment)
-    document = {"call_id": call_id, "language": language, "engine": "demo script", "segments": segments}
+    document = {
+        "call_id": call_id,
+        "language": language,
+        "engine": "demo script",
+        "segments": segments,
+    }
     return json.dumps(document, ensure_ascii=False, indent=1)
 
 
 def _stamp(seconds: float, comma: bool) -> str:
     milliseconds = _ms(seconds)
-    clock = f"{milliseconds // 3_600_000:02d}:{milliseconds // 60_000 % 60:02d}:{milliseconds // 1000 % 60:02d}"
-    return f"{clock}{',' if comma else '.'}{milliseconds % 1000:03d}"
+    minutes, rest = divmod(milliseconds, 60_000)
+    clock = f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}"
+    return f"{clock}{',' if comma else '.'}{rest % 1000:03d}"
 
 
 def _subtitles(spoken: Sequence[Spoken], comma: bool) -> str:
@@ -437,7 +473,10 @@ def _transcribe(call_id: str, language: str, spoken: Sequence[Spoken]) -> str:
                  "alternatives": [{"confidence": str(word["confidence"]), "content": word["text"]}]}
             )  # fmt: skip
         items[turn.role].append(
-            {"type": "punctuation", "alternatives": [{"confidence": "0.0", "content": turn.text[-1]}]}
+            {
+                "type": "punctuation",
+                "alternatives": [{"confidence": "0.0", "content": turn.text[-1]}],
+            }
         )
     joint = "" if language == "zh" else " "
     document = {

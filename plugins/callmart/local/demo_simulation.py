@@ -6,6 +6,7 @@ states and recordings agree to the second. Everything follows from the seed.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,17 @@ from callmart.local.demo_sounds import CUSTOMER, Part, level, music
 Row = dict[str, Any]
 
 DAY = 86_400
-_RINGING = {"human", "voicemail", "ivr", "silence", "music", "fax", "no_answer", "rejected", "cancelled"}
+_RINGING = {
+    "human",
+    "voicemail",
+    "ivr",
+    "silence",
+    "music",
+    "fax",
+    "no_answer",
+    "rejected",
+    "cancelled",
+}
 _ANSWERED = {"human", "voicemail", "ivr", "silence", "music", "fax"}
 # A stage may only move to the right by a call; won and lost end it.
 _STAGES = ("new", "contacted", "interested", "quoted", "negotiating", "won", "lost")
@@ -46,11 +57,18 @@ _STAGE_BY_RESULT = {
     "stop": "lost",
 }
 _TEMPERS = {
-    "warm": {"won": 2.2, "quoted": 2, "interested": 2.2, "negotiating": 2, "stop": 0, "refused": 0.2},
+    "warm": {
+        "won": 2.2,
+        "quoted": 2,
+        "interested": 2.2,
+        "negotiating": 2,
+        "stop": 0,
+        "refused": 0.2,
+    },
     "plain": {"stop": 0.3},
     "busy": {"callback": 3, "refused": 1.5, "won": 0.3},
-    "cross": {"stop": 6, "complaint": 6, "refused": 2, "won": 0, "interested": 0.2, "quoted": 0.3},
-    "low": {"objection": 4, "won": 0.1, "interested": 0.3},
+    "cross": {"stop": 7, "complaint": 7, "refused": 2, "won": 0, "interested": 0.2, "quoted": 0.3},
+    "low": {"objection": 2, "won": 0.1, "interested": 0.3},
 }
 
 
@@ -205,7 +223,9 @@ class Simulation:
                     "created_at": created,
                     "updated_at": created,
                 }
-                temper = dice.weighted({"warm": 25, "plain": 40, "busy": 18, "cross": 8, "low": 9})
+                temper = dice.weighted(
+                    {"warm": 28, "plain": 32, "busy": 15, "cross": 14, "low": 11}
+                )
                 campaign = team["campaign_id"]
                 customers.append(
                     Customer(
@@ -227,8 +247,8 @@ class Simulation:
     def _name(self, language: str) -> str:
         if language == "zh":
             given = self.config["surnames"]["given"]
-            name = self.dice.pick(self.config["surnames"]["zh"]) + self.dice.pick(given)
-            return name + (self.dice.pick(given) if self.dice.chance(0.6) else "")
+            name = f"{self.dice.pick(self.config['surnames']['zh'])}{self.dice.pick(given)}"
+            return f"{name}{self.dice.pick(given)}" if self.dice.chance(0.6) else name
         names = self.config["english_names"]
         return f"{self.dice.pick(names['first'])} {self.dice.pick(names['last'])}"
 
@@ -245,7 +265,14 @@ class Simulation:
         product = self.campaigns[campaign]["product"]
         created = self.at(-dice.whole(2, 40) * DAY + dice.whole(32_400, 64_800))
         stage = dice.weighted(
-            {"new": 45, "contacted": 25, "interested": 13, "quoted": 9, "negotiating": 4, "dormant": 4}
+            {
+                "new": 45,
+                "contacted": 25,
+                "interested": 13,
+                "quoted": 9,
+                "negotiating": 4,
+                "dormant": 4,
+            }
         )
         value = dice.whole(8, 60) * 100
         return {
@@ -268,7 +295,9 @@ class Simulation:
                 self.first_day + timedelta(days=dice.whole(-30, 300))
             ).isoformat(),
             "custom_household_size": dice.whole(1, 5),
-            "updated_at": created if stage == "new" else created + timedelta(hours=dice.whole(1, 40)),
+            "updated_at": created
+            if stage == "new"
+            else created + timedelta(hours=dice.whole(1, 40)),
         }
 
     # --- an agent's day ---------------------------------------------------------------------------
@@ -326,7 +355,9 @@ class Simulation:
                     break
                 self._one_call(dial_at, team, agent_id, pool, work)
             # A call that runs on eats into the pause, as it does in life.
-            begins = max(work.free_from, pause_starts + (dice.whole(0, 60) if kind != "offline" else 0))
+            begins = max(
+                work.free_from, pause_starts + (dice.whole(0, 60) if kind != "offline" else 0)
+            )
             work.wait(begins)
             if kind != "offline":
                 work.add(kind, max(begins + 60, pause_ends + dice.whole(-20, 100)), reason=reason)
@@ -427,7 +458,7 @@ class Simulation:
         line_id = self._line(customer)
         outcome = self._outcome(starts, customer, line_id)
         predictive = self.campaigns[customer.campaign_id]["dial_mode"] == "predictive"
-        dropped = predictive and outcome == "human" and dice.chance(0.05)
+        dropped = predictive and outcome == "human" and dice.chance(0.07)
         recorded = dice.chance(self.config["recorded"][outcome])
         post_dial = dice.whole(1, 4)
         with_agent = not predictive or (outcome == "human" and not dropped)
@@ -460,15 +491,15 @@ class Simulation:
                 row["agent_joined_at"] = answered + joins
             ended = answered + talk_seconds
             if recorded:
-                self._record(call, scene, connects_at, answered, ring, talk_seconds, customer, line_id)
+                self._record(
+                    call, scene, connects_at, answered, ring, talk_seconds, customer, line_id
+                )
         else:
             ended = self._unanswered(call, outcome, recorded, connects_at, customer)
         row["ended_at"] = ended
         row["hangup_by"] = self._hangup(outcome, predictive, dropped)
         row["disposition"] = self._disposition(outcome, result, dropped)
-        wrap_up = (
-            max(8, round(dice.gamma(2.5, 48))) if result and with_agent else dice.whole(4, 14)
-        )
+        wrap_up = max(8, round(dice.gamma(2.5, 62))) if result and with_agent else dice.whole(4, 14)
         row["wrap_up_seconds"] = wrap_up if with_agent else None
         if with_agent:
             self._work_call(call, work, ring_from=None if predictive else starts, wrap_up=wrap_up)
@@ -477,7 +508,12 @@ class Simulation:
             work.free_from = ended
         customer.attempts.append(starts)
         connected = outcome == "human"
-        customer.missed = not connected and outcome in ("no_answer", "busy", "rejected", "voicemail")
+        customer.missed = not connected and outcome in (
+            "no_answer",
+            "busy",
+            "rejected",
+            "voicemail",
+        )
         if connected or customer.streak_line != line_id:
             customer.streak = 0
         if customer.campaign_id != "CMP-SINGLE" or customer.streak_line is None:
@@ -497,9 +533,8 @@ class Simulation:
             if recorded:
                 talk = self._talk(customer, agent_id, joins, inbound=False)
                 return talk, talk.result
-            result = self._draw_result(customer, self.scripts["unrecorded_results"])
-            median = {"won": 330, "quoted": 260, "negotiating": 300, "interested": 210,
-                      "complaint": 280, "objection": 110, "callback": 50}.get(result, 32)  # fmt: skip
+            result = self._draw_result(customer, self.scripts["results"])
+            median = self.config["talk_median_seconds"][result]
             return Scene(min(1500.0, 12 + dice.lognormal(median, 0.55))), result
         if dropped:
             return hear_nobody_join(dice, customer.speaker, customer.language), None
@@ -518,9 +553,9 @@ class Simulation:
             if dialogue["language"] == customer.language
         }
         likely = {
-            name: self.scripts["unrecorded_results"][dialogue["result"]]
+            name: self.scripts["results"][dialogue["result"]]
             * self._leaning(customer, dialogue["result"])
-            * (3.0 if customer.temper == "low" and dialogue["moods"]["c"] == "sad" else 1.0)
+            * (0.2 if dialogue["moods"]["c"] == "sad" and customer.temper != "low" else 1.0)
             for name, dialogue in dialogues.items()
         }
         return hold_talk(
@@ -537,7 +572,11 @@ class Simulation:
     def _leaning(self, customer: Customer, result: str) -> float:
         weight = float(_TEMPERS[customer.temper].get(result, 1.0))
         stage = customer.demand["stage"] if customer.demand else "new"
-        if result in ("won", "negotiating") and stage not in ("interested", "quoted", "negotiating"):
+        if result in ("won", "negotiating") and stage not in (
+            "interested",
+            "quoted",
+            "negotiating",
+        ):
             weight *= 0.2
         if result == "won" and stage == "won":
             weight = 0.0
@@ -656,9 +695,7 @@ class Simulation:
             return "已接通"
         return str(self.config["outcome_dispositions"][outcome])
 
-    def _work_call(
-        self, call: Call, work: _Timeline, ring_from: int | None, wrap_up: int
-    ) -> None:
+    def _work_call(self, call: Call, work: _Timeline, ring_from: int | None, wrap_up: int) -> None:
         """The agent's states through one call, and the hold that some talks have."""
         row = call.row
         begins = row["agent_joined_at"] if ring_from is None else ring_from
@@ -684,7 +721,7 @@ class Simulation:
     ) -> None:
         dice = self.dice
         gives_up = dice.chance(0.16)
-        recorded = not gives_up and dice.chance(0.4)
+        recorded = not gives_up and dice.chance(0.25)
         call = Call({}, starts, "human", customer, None if gives_up else agent_id)
         in_menu = starts + 2
         queued = in_menu + dice.whole(8, 20)
@@ -707,7 +744,9 @@ class Simulation:
         ]
         customer.missed = False
         if gives_up:
-            row.update(ended_at=left, disposition="排队放弃", hangup_by="customer", wrap_up_seconds=None)
+            row.update(
+                ended_at=left, disposition="排队放弃", hangup_by="customer", wrap_up_seconds=None
+            )
             steps.append(("abandon", "", queue, "", left, left, "gave up"))
             if dice.chance(0.4):
                 steps[-1] = ("callback", "", queue, "", left, left, "asked for a call back")
@@ -722,7 +761,7 @@ class Simulation:
                 call.recording_starts = left
                 seconds = math.ceil(scene.seconds)
             else:
-                result = self._draw_result(customer, self.scripts["unrecorded_results"])
+                result = self._draw_result(customer, self.scripts["results"])
                 seconds = round(20 + dice.lognormal(170, 0.6))
             wrap_up = max(8, round(dice.gamma(2.5, 40)))
             row.update(
@@ -774,9 +813,13 @@ class Simulation:
             stage = now
         demand.update(
             stage=stage,
-            next_action={"callback": "回拨", "quoted": "跟进报价", "interested": "发送资料"}.get(result, ""),
+            next_action={"callback": "回拨", "quoted": "跟进报价", "interested": "发送资料"}.get(
+                result, ""
+            ),
             next_action_due_at=(
-                self.at((at // DAY + 1) * DAY + 15 * 3600) if result in ("callback", "quoted") else None
+                self.at((at // DAY + 1) * DAY + 15 * 3600)
+                if result in ("callback", "quoted")
+                else None
             ),
             closed_at=self.at(at) if stage in ("won", "lost") else None,
             close_reason={"won": "signed", "lost": "not interested"}.get(stage, ""),
@@ -799,7 +842,7 @@ class Simulation:
         """An agent is offline until the next log-on; after the last one nobody says until when."""
         for agent_id in self.agents:
             mine = [state for state in self.states if state["agent_id"] == agent_id]
-            for state, following in zip(mine, mine[1:], strict=False):
+            for state, following in itertools.pairwise(mine):
                 if state["state"] == "offline":
                     state["ended_at"] = following["started_at"]
 
@@ -849,4 +892,3 @@ class _Timeline:
             {"agent_id": self._agent_id, "state": "offline", "started_at": self._recorded_to,
              "ended_at": None, "call": None, "reason": ""}
         )  # fmt: skip
-

@@ -118,8 +118,13 @@ def music(seconds: float, tune: int) -> Signal:
         if index % 4 == 0:
             notes.append((key * 2 ** (_PENTATONIC[(index // 4) % 3] / 12), 0.35))
         for hz, gain in notes:
-            note = sum(np.sin(2 * np.pi * hz * k * time) / k for k in (1, 2, 3) if hz * k < 3600)
-            signal[start : start + len(time)] += gain * np.exp(-4 * time) * note[: len(signal) - start]
+            note = np.zeros(len(time))
+            for harmonic in (1, 2, 3):
+                if hz * harmonic < 3600:
+                    note += np.sin(2 * np.pi * hz * harmonic * time) / harmonic
+            signal[start : start + len(time)] += (
+                gain * np.exp(-4 * time) * note[: len(signal) - start]
+            )
     return (signal[:count] / max(1e-9, float(np.abs(signal).max()))).astype(np.float32)
 
 
@@ -176,7 +181,8 @@ def mix(plan: RecordingPlan) -> Signal:
     for channel, decibels in enumerate(plan.noise_decibels):
         mixed[channel] += level(decibels) * noise[channel]
     band = butter(2, [200, 3500], "bandpass", fs=SAMPLING_RATE, output="sos")
-    return np.clip(sosfilt(band, mixed, axis=1), -0.999, 0.999).astype(np.float32)
+    filtered: Signal = np.clip(sosfilt(band, mixed, axis=1), -0.999, 0.999).astype(np.float32)
+    return filtered
 
 
 def encode(signal: Signal, codec: str) -> bytes:
@@ -195,17 +201,19 @@ def encode(signal: Signal, codec: str) -> bytes:
     options = {"fflags": "+bitexact", "strict": "-2"}
     with av.open(buffer, "w", format=container, options=options) as output:
         stream = output.add_stream(name, rate=SAMPLING_RATE, options={"strict": "-2"})
-        stream.layout = "stereo" if len(signal) == 2 else "mono"
-        stream.format = sample_format
-        stream.bit_rate = bit_rate
-        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        if not isinstance(stream, av.AudioStream):
+            raise TypeError(f"{name} is not a codec for sound")
+        layout = "stereo" if len(signal) == 2 else "mono"
+        context = stream.codec_context
+        context.layout = av.AudioLayout(layout)
+        context.format = av.AudioFormat(sample_format)
+        context.bit_rate = bit_rate
+        context.flags |= int(av.codec.context.Flags.bitexact)
         samples = np.ascontiguousarray(np.round(signal * 32767).astype(np.int16))
-        frame = av.AudioFrame.from_ndarray(samples, format="s16p", layout=stream.layout.name)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16p", layout=layout)
         frame.sample_rate = SAMPLING_RATE
         frame.pts = 0
-        resampler = av.AudioResampler(
-            format=sample_format, layout=stream.layout.name, rate=SAMPLING_RATE
-        )
+        resampler = av.AudioResampler(format=sample_format, layout=layout, rate=SAMPLING_RATE)
         for resampled in resampler.resample(frame):
             output.mux(stream.encode(resampled))
         output.mux(stream.encode(None))
