@@ -47,7 +47,7 @@ def analyze_recordings() -> None:
     def match_phrases() -> None:
         steps.match_phrases()
 
-    @task(outlets=[FACTS], trigger_rule=TriggerRule.ALL_DONE)
+    @task(outlets=[FACTS], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def announce_facts() -> None:
         """Every batch that was committed is worth a build, also where another one failed."""
 

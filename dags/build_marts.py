@@ -35,7 +35,7 @@ def build_marts() -> None:
     def validate_raw() -> None:
         steps.validate("raw")
 
-    @task
+    @task(retries=1)
     def build_models() -> None:
         steps.build_models()
 

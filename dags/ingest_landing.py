@@ -45,11 +45,11 @@ def ingest_landing() -> None:
         get_current_context()["label"] = batch["label"]
         steps.load_objects(batch["object_ids"])
 
-    @task(outlets=[RAW_ROWS], trigger_rule=TriggerRule.ALL_DONE)
+    @task(outlets=[RAW_ROWS], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def announce_rows(batches: list[dict[str, Any]]) -> None:
         steps.skip_unless_loaded(batches, kinds=["crm"])
 
-    @task(outlets=[RECORDINGS], trigger_rule=TriggerRule.ALL_DONE)
+    @task(outlets=[RECORDINGS], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def announce_recordings(batches: list[dict[str, Any]]) -> None:
         steps.skip_unless_loaded(batches, kinds=["recording", "transcript"])
 

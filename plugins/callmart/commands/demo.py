@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from callmart.local.demo import Agreement
     from callmart.local.stack import Stack
 
-MARKS = {"success": "✔", "failed": "✘", "skipped": "–", "upstream_failed": "✘", "up_for_retry": "↻"}
-STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "up_for_retry": "yellow"}
+# What is shown of a task's states: style and mark.
+MARKS = {
+    "success": ("green", "✔"),
+    "failed": ("red", "✘"),
+    "upstream_failed": ("red", "✘"),
+    "up_for_retry": ("yellow", "↻"),
+}
 
 
 class Display:
@@ -31,6 +36,7 @@ class Display:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._start = time.monotonic()
+        self._worked: set[tuple[str, str]] = set()
         self._status = console.status("") if console.is_terminal else None
         if self._status:
             self._status.start()
@@ -54,19 +60,21 @@ class Display:
         return lambda done, total: self.doing(f"{text} {done} of {total}")
 
     def event(self, event: TaskEvent) -> None:
-        """A task or a run has come into a new state."""
+        """A task or a run has come into a new state; what had nothing to do is not shown."""
         if event.task_id is None:
-            mark = "[green]✔[/]" if event.state == "success" else "[red]✘[/]"
-            self.step(f"{mark} [bold]{event.dag_id}[/] {event.state}")
+            if event.state == "failed" or (event.dag_id, event.run_id) in self._worked:
+                mark = "[green]✔[/]" if event.state == "success" else "[red]✘[/]"
+                self.step(f"{mark} [bold]{event.dag_id}[/] {event.state}")
             return
         label = f" [dim]{event.label}[/]" if event.label else ""
         name = f"{event.dag_id}.{event.task_id}{label}"
-        if event.seconds is None and event.state not in MARKS:
+        if event.state not in MARKS:
             self.doing(f"{name} {event.state}")
             return
-        style = STYLES.get(event.state, "dim")
+        self._worked.add((event.dag_id, event.run_id))
+        style, mark = MARKS[event.state]
         took = f" [dim]{event.seconds:.1f} s[/]" if event.seconds is not None else ""
-        self.step(f"  [{style}]{MARKS[event.state]}[/] {name}{took}")
+        self.step(f"  [{style}]{mark}[/] {name}{took}")
 
 
 @click.command()
@@ -150,13 +158,21 @@ def _run(stack: Stack, landing: Path | None, display: Display) -> dict[str, Any]
             "changed": at_first != at_last,
             "failed_runs": [f"{event.dag_id} {event.run_id}" for event in flow.failed],
             **job.summarise(settings),
-            "truth": vars(job.compare_with_truth(settings, truth)) if truth.exists() else None,
+            "truth": _agreement(settings, truth),
             "places": _places(stack, settings, job.save_reports(settings)),
         }
     except job.DemoError as error:
         raise click.ClickException(str(error)) from error
     finally:
         client.close()
+
+
+def _agreement(settings: Settings, truth: Path) -> dict[str, Any] | None:
+    from callmart.local import demo as job
+
+    if not truth.exists() or job.newest_day(settings) is None:
+        return None
+    return vars(job.compare_with_truth(settings, truth))
 
 
 def _demo_day(home: Path, display: Display) -> Path:
@@ -168,7 +184,8 @@ def _demo_day(home: Path, display: Display) -> Path:
     if is_new:
         folder.parent.mkdir(parents=True, exist_ok=True)
         demo_day.generate(
-            folder, progress=lambda step, done, of: display.doing(f"demo day: {step} {done} of {of}")
+            folder,
+            progress=lambda step, done, of: display.doing(f"demo day: {step} {done} of {of}"),
         )
     display.step(f"the demo day {'was made' if is_new else 'is there already'}: {folder}")
     return folder
@@ -193,6 +210,10 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     console.rule("summary")
     if not summary["changed"]:
         console.print("Nothing was new: no row was added or changed by this run.")
+    if not summary["calls"]:
+        console.print("The marts were not built: see the failed task's log on the Airflow page.")
+        _show_places(console, summary["places"])
+        return
     calls = summary["calls"][0]
     figures = Table.grid(padding=(0, 3))
     attempts, connected = calls["attempts"], calls["connected"]
@@ -221,8 +242,14 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
             place = "" if row["row"] is None else str(row["row"])
             table.add_row(row["file"], place, row["reason"])
         console.print(table)
+    _show_places(console, summary["places"])
+
+
+def _show_places(console: Console, named: dict[str, Any]) -> None:
+    from rich.table import Table
+
     places = Table.grid(padding=(0, 3))
-    for name, value in summary["places"].items():
+    for name, value in named.items():
         shown = value if isinstance(value, str) else "\n".join(value)
         places.add_row(name.replace("_", " "), shown)
     console.rule("where to look")

@@ -18,10 +18,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, errors, sql
 from psycopg.rows import dict_row
 
-from callmart.landing import ObjectStore
+from callmart.landing import ObjectStore, load_dispositions_csv
 from callmart.local.airflow_client import AirflowClient, TaskEvent
 from callmart.local.stack import Stack
 from callmart.settings import Settings
@@ -94,10 +94,11 @@ def set_up_sources(settings: Settings, folder: Path) -> None:
     if target.exists():
         shutil.rmtree(target)
     target.mkdir(parents=True)
-    own = [*(folder / "sources").glob("*.yaml"), folder / "dispositions.csv"]
-    for path in own:
-        if path.is_file():
-            shutil.copyfile(path, target / path.name)
+    for path in sorted((folder / "sources").glob("*.yaml")):
+        shutil.copyfile(path, target / path.name)
+    words = folder / "dispositions.csv"
+    if words.is_file():
+        load_dispositions_csv(settings, words)
 
 
 def upload(settings: Settings, folder: Path, tell: Callable[[int, int], None]) -> Uploaded:
@@ -172,7 +173,7 @@ class Flow:
         # The chained DAGs first, so that no event of the ingest is missed.
         for dag_id in ("build_marts", "analyze_recordings", "ingest_landing"):
             self._client.set_paused(dag_id, False)
-        yield from self._follow("ingest_landing", self._client.trigger("ingest_landing"))
+        self._client.trigger("ingest_landing")
         yield from self._until_rest()
         for dag_id in ("publish_reports", "check_health"):
             self._client.set_paused(dag_id, False)
@@ -196,9 +197,6 @@ class Flow:
                 for run in self._client.runs(dag_id, since=self._started_at):
                     key = (dag_id, run["dag_run_id"])
                     if key in self._seen:
-                        continue
-                    if dag_id == "ingest_landing" and run["state"] == "success":
-                        self._seen.add(key)  # the minute's own run, which found nothing
                         continue
                     yield from self._follow(*key)
                     quiet_since = time.monotonic()
@@ -353,8 +351,13 @@ def summarise(settings: Settings) -> dict[str, Any]:
 
 
 def _rows(connection: Connection[Any], query: str) -> list[dict[str, Any]]:
+    """The query's rows; none where a build that failed left no such mart."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query.encode()).fetchall()
+        try:
+            with connection.transaction():
+                return cursor.execute(query.encode()).fetchall()
+        except errors.UndefinedTable:
+            return []
 
 
 def save_reports(settings: Settings) -> list[Path]:
