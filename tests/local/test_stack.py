@@ -215,7 +215,7 @@ def test_a_pid_file_of_another_boot_does_not_hinder(stack: Stack) -> None:
     """After a reboot the database's old pid may be another process of the same account."""
     stack.up()
     stack.down()
-    data = Path((stack.home / "postgres-location").read_text().strip()) / "data"
+    data = stack.postgres().place() / "data"
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1\n1\n\n127.0.0.1\n")
     (stack.home / "run").mkdir(exist_ok=True)
     (stack.home / "run" / "postgres.json").write_text(

@@ -140,17 +140,19 @@ class PostgresServer:
     def _location_file(self) -> Path:
         return self._home / "postgres-location"
 
-    def _place(self) -> Path:
-        """The folder for the data (and a copy of the programs), made and owned as needed."""
+    def place(self) -> Path:
+        """The folder of the data (`data/`) and of a copy of the programs, made where missing."""
         if self._location_file.exists():
             return Path(self._location_file.read_text().strip())
         place = self._home / "postgres"
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._user is not None:
-            os.chown(place, self._user.uid, self._user.gid)
-            if not _can(self._user, "test", "-w", str(place)):
-                place.rmdir()
-                place = self._outside()
+        if self._user is None:
+            return place
+        os.chown(place, self._user.uid, self._user.gid)
+        if _can(self._user, "test", "-w", str(place)):
+            return place
+        place.rmdir()
+        place = self._outside()
         write_file(self._location_file, f"{place}\n", mode=0o644)
         return place
 
@@ -203,7 +205,7 @@ class PostgresServer:
             ServiceError: it did not come up.
         """
         self.port = port
-        place = self._place()
+        place = self.place()
         binaries = self._bin(place)
         data = place / "data"
         if not (data / "PG_VERSION").exists():
@@ -230,9 +232,8 @@ class PostgresServer:
 
     def remove(self) -> None:
         """Delete the data of a stopped server, wherever they lie."""
-        if self._location_file.exists():
-            shutil.rmtree(Path(self._location_file.read_text().strip()), ignore_errors=True)
-            self._location_file.unlink()
+        shutil.rmtree(self.place(), ignore_errors=True)
+        self._location_file.unlink(missing_ok=True)
 
     def ensure_database(self, database: str, owner: str, password: str) -> None:
         """Make the role (or set its password anew) and the database it owns, where missing."""
@@ -322,7 +323,7 @@ class PostgresServer:
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
                 raise ServiceError(
-                    f"postgres: the data in {self._place()} have another password than the one in "
+                    f"postgres: the data in {self.place()} have another password than the one in "
                     f"{self._home}/secrets.json"
                 ) from error
             return False

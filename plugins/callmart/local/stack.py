@@ -229,7 +229,8 @@ class Stack:
 
     # -- Up and down ----------------------------------------------------------------------------
 
-    def _postgres(self) -> PostgresServer:
+    def postgres(self) -> PostgresServer:
+        """The database server, whether it runs or not."""
         numbers = self._numbers["postgres"]
         sizes = {k: v for k, v in numbers.items() if k not in ("settings", "outside")}
         settings = memory_settings(sizes, psutil.virtual_memory().total)
@@ -312,7 +313,7 @@ class Stack:
             )
         if "postgres" in down:
             tell("starting PostgreSQL")
-            server = self._postgres()
+            server = self.postgres()
             server.start(self._ports["postgres"], seconds["postgres"])
             server.ensure_database("callmart", SUPERUSER, self._secrets["postgres"])
             server.ensure_database("airflow", "airflow", self._secrets["airflow_database"])
@@ -482,7 +483,7 @@ class Stack:
     def remove(self) -> None:
         """Stop and delete everything: data, bucket, secrets."""
         self.down()
-        self._postgres().remove()
+        self.postgres().remove()
         shutil.rmtree(self.home)
 
     def __enter__(self) -> Stack:
