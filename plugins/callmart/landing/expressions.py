@@ -184,12 +184,15 @@ class Evaluator:
             return is_set
         first, second = argument
         text = self.text(first)
+        found: Series
         if name == "greater":
-            return (self._number(first) > second).fillna(False).astype(bool)
-        if name == "matches":
-            return text.str.contains(_uncaptured(second), regex=True).fillna(False).astype(bool)
-        words = second if name == "in" else [second]
-        return text.isin([_word(word) for word in words])
+            found = self._number(first) > second
+        elif name == "matches":
+            found = text.str.contains(_uncaptured(second), regex=True)
+        else:
+            words = second if name == "in" else [second]
+            found = text.isin([_word(word) for word in words])
+        return found.fillna(False).astype(bool)
 
     def text(self, expression: Any) -> Series:
         """An expression's value as text."""

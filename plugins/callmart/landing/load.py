@@ -311,10 +311,13 @@ class _ExtractLoad:
 
     def _read(self, file: IO[bytes]) -> int:
         """Load all chunks; returns the number of the last row."""
+        from callmart.landing.projection import unwrap
+
         last = 0
         fault: str | None = None
         is_checked = False
-        for chunk, is_header_fixed in self._chunks(file):
+        for delivered, is_header_fixed in self._chunks(file):
+            chunk = unwrap(delivered, self._files.unwrap)
             self._seen_fields |= {str(name) for name in chunk.frame.columns}
             if len(chunk.row_numbers):
                 last = max(last, int(chunk.row_numbers[-1]))
@@ -350,7 +353,8 @@ class _ExtractLoad:
             raise FileError("unreadable", "unreadable: not Parquet, whatever the name says")
         text = texts.open_text(file, self._files.encoding)
         self._outcome |= {"encoding": text.encoding, "compression": text.compression}
-        if self._route.extension.endswith(".gz") != (text.compression == "gzip"):
+        is_named_gz = self._route.extension.endswith(".gz")
+        if self._files.format is None and is_named_gz != (text.compression == "gzip"):
             self._notices[("compression", text.compression or "none")] = (
                 f"named .{self._route.extension}"
             )

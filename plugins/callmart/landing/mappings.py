@@ -124,6 +124,8 @@ class TableFiles(_Strict):
     header: list[str] | None = None
     """Names for the columns of a file without a header."""
     has_quotes: bool = True
+    unwrap: str | None = None
+    """The record is what stands in this field, where a record has it (an event bus's envelope)."""
     ignore_fields: list[str] = []
     """Known and not wanted: kept with the rest of the unknown, but not reported."""
     time_zone: TimeZone | None = None

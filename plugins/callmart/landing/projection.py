@@ -13,13 +13,26 @@ from callmart.contracts import Entity
 from callmart.landing.expressions import Evaluator
 from callmart.landing.mappings import EntityRows, TableFiles
 from callmart.landing.rows import CheckedRows, Locale, as_text, check_rows
-from callmart.landing.tables import Chunk
+from callmart.landing.tables import Chunk, object_frame
 
 PARTS_A_RULE = 1000
 """`_row_part` = place of the rule in the mapping × this + place in the exploded array."""
 
 Part = tuple[Entity, CheckedRows, list[str]]
 """An entity, its checked rows, the columns that nobody knows."""
+
+
+def unwrap(chunk: Chunk, name: str | None) -> Chunk:
+    """The records inside an envelope; a record without one stays as it is."""
+    if name is None or name not in chunk.frame.columns:
+        return chunk
+    records: list[dict[str, Any]] = [
+        record[name]
+        if isinstance(record[name], dict)
+        else {str(field): value for field, value in record.items()}
+        for record in chunk.frame.to_dict("records")
+    ]
+    return replace(chunk, frame=object_frame(records))
 
 
 def project_contract(

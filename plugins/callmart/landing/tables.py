@@ -390,14 +390,14 @@ def read_json_lines(file: IO[bytes]) -> Iterator[Chunk]:
                 )
         if size >= CHUNK_BYTES or len(records) >= CHUNK_ROWS:
             good += len(records)
-            yield Chunk(_object_frame(records), np.array(numbers, dtype=np.int64), rejected)
+            yield Chunk(object_frame(records), np.array(numbers, dtype=np.int64), rejected)
             records, numbers, rejected, size = [], [], [], 0
     good += len(records)
     if not number:
         raise FileError("empty_file", "the file is empty")
     if not good:
         raise FileError("unreadable", "unreadable: no line of the file is a JSON object")
-    yield Chunk(_object_frame(records), np.array(numbers, dtype=np.int64), rejected)
+    yield Chunk(object_frame(records), np.array(numbers, dtype=np.int64), rejected)
 
 
 def _documents(file: IO[bytes]) -> Iterator[Any]:
@@ -440,15 +440,16 @@ def read_json_documents(file: IO[bytes]) -> Iterator[Chunk]:
             raise FileError("unreadable", f"unreadable: document {number}: {error}") from error
         records.append(document)
         if len(records) >= CHUNK_ROWS:
-            yield Chunk(_object_frame(records), np.arange(number - len(records), number) + 1)
+            yield Chunk(object_frame(records), np.arange(number - len(records), number) + 1)
             records = []
     if not number:
         raise FileError("empty_file", "the file is empty")
     if records:
-        yield Chunk(_object_frame(records), np.arange(number - len(records), number) + 1)
+        yield Chunk(object_frame(records), np.arange(number - len(records), number) + 1)
 
 
-def _object_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
+def object_frame(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Records of JSON as a frame of their values; a key that a record lacks is None there."""
     names: dict[str, None] = {}
     for record in records:
         names.update(dict.fromkeys(record))
