@@ -9,12 +9,11 @@ with versions as (
         stage,
         version_number,
         is_deleted,
-        updated_at,
         created_at,
         closed_at,
         deleted_at,
         is_current,
-        coalesce(updated_at, created_at, _delivered_on::timestamp at time zone {{ business_time_zone() }}) as known_at,
+        known_at,
         lag(stage) over (partition by demand_id order by version_number) as previous_stage
     from {{ ref("int_demand_versions_ordered") }}
 ),
@@ -84,7 +83,10 @@ select
     intervals.is_left_censored,
     intervals.next_stage,
     intervals.version_number,
-    greatest(coalesce(intervals.next_entered_at, deletions.deleted_at), intervals.entered_at) as left_at,
+    case
+        when coalesce(intervals.next_entered_at, deletions.deleted_at) is not null
+            then greatest(coalesce(intervals.next_entered_at, deletions.deleted_at), intervals.entered_at)
+    end as left_at,
     intervals.next_entered_at is null and deletions.deleted_at is null as is_current
 from intervals
 inner join subjects on intervals.demand_id = subjects.demand_id

@@ -5,12 +5,13 @@ with conversations as (
 
 complaints as (
     select
-        customer_id,
-        complaint_id,
-        call_id,
-        {{ business_date("received_at") }} as complaint_date
-    from {{ ref("stg_callmart__complaints") }}
-    where customer_id is not null
+        complaints.complaint_id,
+        complaints.call_id,
+        coalesce(merged.surviving_customer_id, complaints.customer_id, calls.customer_id) as customer_id,
+        {{ business_date("complaints.received_at") }} as complaint_date
+    from {{ ref("stg_callmart__complaints") }} as complaints
+    left join {{ ref("int_customers_merged") }} as merged on complaints.customer_id = merged.customer_id
+    left join {{ ref("int_calls_reconciled") }} as calls on complaints.call_id = calls.call_id
 ),
 
 measured as (
@@ -60,6 +61,7 @@ select
     call_id,
     null::bigint as place_ms
 from complaints
+where customer_id is not null
 
 union all
 

@@ -68,10 +68,10 @@ select
     prior_strength,
     evidence_count,
     mean_value,
-    curve_value,
+    round(curve_value, 10) as curve_value,
     case
         when evidence_count = 0 then 0
-        else evidence_count / (evidence_count + prior_strength)
+        else round(evidence_count / (evidence_count + prior_strength), 10)
     end as trust,
     round(
         weight * case

@@ -15,20 +15,24 @@ with demands as (
     where not is_deleted
 ),
 
-customers as (
+-- A merged customer is its survivor; a deleted one says nothing any more.
+customer_versions as (
     select
-        customer_id,
-        version_number,
-        consent_status,
-        do_not_call,
-        segment,
-        {{ business_date("coalesce(updated_at, created_at, _delivered_on::timestamp at time zone 'UTC')") }}
-            as known_date
-    from {{ ref("stg_callmart__customers_versions") }}
-    where deleted_at is null and merged_into_customer_id is null
+        versions.customer_id,
+        versions.version_number,
+        versions.consent_status,
+        versions.do_not_call,
+        versions.segment,
+        versions.deleted_at,
+        {{ business_date(
+            "coalesce(versions.updated_at, versions.created_at, versions._delivered_on::timestamp at time zone 'UTC')"
+        ) }} as known_date
+    from {{ ref("stg_callmart__customers_versions") }} as versions
+    left join {{ ref("int_customers_merged") }} as merged on versions.customer_id = merged.customer_id
+    where merged.customer_id is null
 ),
 
-customers_until as (
+customers as (
     select
         *,
         coalesce(
@@ -37,7 +41,7 @@ customers_until as (
             ),
             date '9999-01-01'
         ) as next_known_date
-    from customers
+    from customer_versions
 ),
 
 code_values as (
@@ -72,23 +76,24 @@ states as (
 
     select
         measure.component,
-        customers_until.customer_id,
+        customers.customer_id,
         'customer' as evidence_type,
-        customers_until.customer_id as evidence_id,
-        customers_until.known_date as valid_from,
-        customers_until.next_known_date as valid_to,
+        customers.customer_id as evidence_id,
+        customers.known_date as valid_from,
+        customers.next_known_date as valid_to,
         measure.raw_value
-    from customers_until
+    from customers
     left join code_values as consents
-        on consents.attribute = 'consent_status' and customers_until.consent_status = consents.code
+        on consents.attribute = 'consent_status' and customers.consent_status = consents.code
     left join code_values as segments
-        on segments.attribute = 'segment' and lower(customers_until.segment) = segments.code
+        on segments.attribute = 'segment' and lower(customers.segment) = segments.code
     cross join lateral (
         values
         ('consent', consents.value::numeric),
-        ('callable', (not customers_until.do_not_call)::integer::numeric),
+        ('callable', (not customers.do_not_call)::integer::numeric),
         ('segment', segments.value::numeric)
     ) as measure (component, raw_value)
+    where customers.deleted_at is null
 )
 
 select

@@ -96,17 +96,18 @@ emotions as (
 
 complaints as (
     select
-        customer_id,
-        received_at as occurred_at,
+        coalesce(merged.surviving_customer_id, complaints.customer_id) as customer_id,
+        complaints.received_at as occurred_at,
         'complaint' as event_type,
-        complaint_id as event_id,
-        call_id,
+        complaints.complaint_id as event_id,
+        complaints.call_id,
         null::bigint as place_ms,
         6 as event_rank,
-        'Complaint: ' || coalesce(category, 'no category') as summary_en,
-        '投诉：' || coalesce(category, '未分类') as summary_zh,
-        jsonb_build_object('severity', severity, 'resolved_at', resolved_at) as detail
-    from {{ ref("stg_callmart__complaints") }}
+        'Complaint: ' || coalesce(complaints.category, 'no category') as summary_en,
+        '投诉：' || coalesce(complaints.category, '未分类') as summary_zh,
+        jsonb_build_object('severity', complaints.severity, 'resolved_at', complaints.resolved_at) as detail
+    from {{ ref("stg_callmart__complaints") }} as complaints
+    left join {{ ref("int_customers_merged") }} as merged on complaints.customer_id = merged.customer_id
 ),
 
 tiers as (

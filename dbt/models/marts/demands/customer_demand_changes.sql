@@ -25,7 +25,7 @@ attributes as (
         {%- if attribute.endswith("_at") %}
         ('{{ attribute }}', to_char(versions.{{ attribute }} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), false)
         {%- else %}
-        ('{{ attribute }}', versions.{{ attribute }}::text, false)
+        ('{{ attribute }}', versions.{{ 'delivered_' if attribute == 'customer_id' }}{{ attribute }}::text, false)
         {%- endif %}{{ "," if not loop.last }}
         {%- endfor %}
     ) as attribute (name, value, is_custom)

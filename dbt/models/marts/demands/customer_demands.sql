@@ -3,8 +3,8 @@ with as_of as (
 ),
 
 demands as (
-    select * from {{ ref("stg_callmart__demands") }}
-    where not is_deleted
+    select * from {{ ref("int_demand_versions_ordered") }}
+    where is_current and not is_deleted
 ),
 
 stages as (
@@ -72,7 +72,7 @@ select
     calls.last_attempt_at,
     calls.last_connected_at,
     {{ seconds_between(
-        "greatest(demands.updated_at, calls.last_connected_at, least(demands.created_at, as_of.as_of))", "as_of.as_of"
+        "least(greatest(demands.known_at, calls.last_connected_at), as_of.as_of)", "as_of.as_of"
     ) }} / 86400 as staleness_days,
     coalesce(
         demands.stage not in ('won', 'lost')
