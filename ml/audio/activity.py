@@ -72,6 +72,11 @@ def find_activity(
     )
     voiced = harmonic | (high & coloured)
     held = _hold_pitch(harmonic, frames.pitch_hz)
+    # The deepest voices have no two periods in a frame: there a long coloured sound must do.
+    dense = (frames.flatness < settings["dense_flatness"]) & (
+        frames.level_db > floor + settings["dense_over_floor_db"]
+    )
+    dense_hold = _count_run(high & dense)
     wanted_hold = seconds_to_frames(settings["shortest_voiced_seconds"])
     islands: list[tuple[int, int, float]] = []
     for first, last in bridge(runs(low), seconds_to_frames(settings["bridge_seconds"])):
@@ -85,7 +90,11 @@ def find_activity(
         if (
             places.size < wanted
             or last - first < seconds_to_frames(settings["shortest_seconds"])
-            or (short and held[first:last].max() < wanted_hold)
+            or (
+                short
+                and held[first:last].max() < wanted_hold
+                and dense_hold[first:last].max() < seconds_to_frames(settings["dense_seconds"])
+            )
         ):
             continue
         steady = frames.steadiness[first:last][places] > 0.9
@@ -129,10 +138,13 @@ def _hold_pitch(harmonic: Mask, pitch_hz: Floats) -> NDArray[np.int64]:
     holds = harmonic.copy()
     holds[1:] &= harmonic[:-1] & (np.abs(octaves - np.round(octaves)) < 0.2)
     holds[:1] = False
-    index = np.arange(len(holds))
-    reset = np.maximum.accumulate(np.where(holds, -1, index))
-    count: NDArray[np.int64] = np.where(holds, index - reset + 1, harmonic.astype(np.int64))
-    return count
+    return np.where(holds, _count_run(holds) + 1, harmonic.astype(np.int64))
+
+
+def _count_run(mask: Mask) -> NDArray[np.int64]:
+    """For each frame, how many frames in a row up to it are True."""
+    index = np.arange(len(mask))
+    return index - np.maximum.accumulate(np.where(mask, -1, index))
 
 
 def _belongs_to_music(

@@ -18,6 +18,9 @@ from ml.connection.tones import Signal, Tone, find_tones, load_table, read_tones
 
 RULES_PATH = Path(__file__).with_name("decision.yaml")
 
+# A stretch that is nothing but one or two steady sines for this long comes from no mouth.
+_PURE_SHARE, _PURE_SECONDS, _PURE_HZ = 0.95, 0.3, 340.0
+
 ANSWERED = frozenset({"human", "voicemail", "ivr", "fax", "music", "silence"})
 """Outcomes in which anything picked up (CONTRACTS, section 5)."""
 
@@ -90,22 +93,36 @@ def _hear(
     tones = find_tones(frames, recording.samples[channel])
     signals = read_tones(tones, recording.duration_seconds, country)
     explained = [tone for signal in signals for tone in signal.tones]
-    # A tone of the same frequencies that the cadence did not explain is still none of speech.
-    own_hz = {tuple(round(f) for f in tone.hz) for tone in explained}
-    blocked = [
-        (tone.start, tone.end)
-        for tone in tones
-        if any(
-            len(hz) == len(tone.hz) and all(abs(a - b) < 15 for a, b in zip(hz, tone.hz, strict=True))
-            for hz in own_hz
-        )
-    ]
+    blocked = [(tone.start, tone.end) for tone in tones if _is_signalling(tone, explained)]
     activity = find_activity(frames, blocked, other, likeness)
-    beeps = _find_beeps([t for t in tones if (t.start, t.end) not in set(blocked)], activity.speech)
+    # One tone at a fax's calling frequency right after speech is the beep of a machine.
+    doubtful = [s for s in signals if s.kind == "fax" and s.fit < 0.9]
+    free = [tone for tone in tones if tone not in explained]
+    free += [tone for signal in doubtful for tone in signal.tones]
+    beeps = _find_beeps(sorted(free, key=lambda tone: tone.start), activity.speech)
     if beeps:
+        signals = [s for s in signals if s not in doubtful or s.tones[0] not in beeps]
         blocked += [(tone.start, tone.end) for tone in beeps]
         activity = find_activity(frames, blocked, other, likeness)
     return _Heard(signals, beeps, activity)
+
+
+def _is_signalling(tone: Tone, explained: list[Tone]) -> bool:
+    """Explained, or so like a tone that was, that only a codec can have spoilt its cadence; or pure.
+
+    A voice can hold a harmonic at such a frequency, but not alone.
+    """
+    if tone in explained:
+        return True
+    if tone.share > _PURE_SHARE and tone.seconds >= _PURE_SECONDS and tone.hz[0] > _PURE_HZ:
+        return True
+    return any(
+        len(known.hz) == len(tone.hz)
+        and all(abs(a - b) < 15 for a, b in zip(known.hz, tone.hz, strict=True))
+        and tone.share > 0.9
+        and tone.start < explained[-1].end
+        for known in explained
+    )
 
 
 def _find_beeps(tones: list[Tone], speech: list[Span]) -> list[Tone]:
@@ -301,13 +318,35 @@ def _by_one_channel(
             return "voicemail", "greeting_then_beep"
     if _is_waiting(utterances):
         return "human", "short_answer"
-    voices = _pitch_spread(speech, frames) > rules["pitch_spread_semitones"]
-    first = utterances[0][1] - utterances[0][0]
-    if voices or (first <= rules["greeting_seconds"] and len(utterances) > 1):
-        return "human", "mono_dialogue"
-    if rang:
-        return "ivr", "mono_prompt"
-    return "human", "mono_speech"
+    if not rang or _two_voices(speech, frames):
+        return "human", "mono_dialogue" if len(utterances) > 2 else "mono_speech"
+    return "ivr", "mono_prompt"
+
+
+def _two_voices(speech: list[Span], frames: Frames) -> bool:
+    """Whether the pieces of speech in one channel sound like two people taking turns."""
+    weights = load_rules()["two_voices"]
+    pitches, levels = [], []
+    for start, end in speech:
+        piece = slice(round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND))
+        voiced = frames.harmonicity[piece] > 0.75
+        if voiced.sum() >= 15:
+            pitches.append(12 * np.log2(np.median(frames.pitch_hz[piece][voiced])))
+            levels.append(np.percentile(frames.level_db[piece], 80))
+    points = 0.0
+    if len(pitches) >= 2:
+        if np.std(pitches) > weights["pitch_semitones"]:
+            points += weights["pitch_points"]
+        if np.std(levels) > weights["level_db"]:
+            points += weights["level_points"]
+    if len(speech) > 1 and (
+        speech[0][1] - speech[0][0] <= weights["greeting_seconds"]
+        and speech[1][0] - speech[0][1] >= weights["greeting_pause_seconds"]
+    ):
+        points += weights["greeting_points"]
+    if len(speech) >= weights["many_pieces"]:
+        points += weights["many_points"]
+    return points >= weights["needed_points"]
 
 
 def _is_waiting(utterances: list[Span]) -> bool:
@@ -345,20 +384,6 @@ def _utterances(spans: list[Span], gap: float) -> list[Span]:
         else:
             joined.append((start, end))
     return joined
-
-
-def _pitch_spread(speech: list[Span], frames: Frames) -> float:
-    """Inter-quartile range of the pieces' median pitch, in semitones; 0 for fewer than four."""
-    pitches = []
-    for start, end in speech:
-        piece = slice(round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND))
-        voiced = frames.harmonicity[piece] > 0.8
-        if voiced.sum() >= 15:
-            pitches.append(float(np.median(frames.pitch_hz[piece][voiced])))
-    if len(pitches) < 4:
-        return 0.0
-    low, high = np.percentile(pitches, [25, 75])
-    return float(12 * np.log2(high / low))
 
 
 def _without_speech(
@@ -418,9 +443,10 @@ def _answer_time(
     if last.last_on_cut and outcome != "silence":
         return ring_end
     following = [t for t in sounds + [start for start, _ in near_speech] if t > ring_end - 0.05]
-    # Had it gone on ringing, the next ring would have come by then.
-    expected = last.tones[-1].start + last.period
-    latest = min([expected, duration, *following])
+    # Had it gone on ringing, the next ring would have come by then; without any sound the answer
+    # lies anywhere before it, and the middle is nearest on average.
+    expected = min(last.tones[-1].start + last.period, duration)
+    latest = min(expected, *following) if following else (ring_end + expected) / 2
     return _floor_change(frames, ring_end, latest)
 
 

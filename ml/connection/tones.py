@@ -94,7 +94,10 @@ def find_tones(frames: Frames, samples: NDArray[np.int16]) -> list[Tone]:
             if (
                 previous is not None
                 and tone.start - previous.end < 0.035
-                and _same(previous.hz, tone.hz)
+                and (
+                    _same(previous.hz, tone.hz)
+                    or (tone.start <= previous.end and _shares_one(previous.hz, tone.hz))
+                )
             ):
                 tones[-1] = Tone(
                     previous.start,
@@ -229,7 +232,7 @@ def _frequencies(
     (hz_1, energy_1), (hz_2, energy_2) = peaks
     # 13 dB: networks send both tones within 6 dB, the line may tilt them by a few more. A peak on
     # the skirt of the first is the window's own side lobe.
-    if energy_2 > 0.05 * energy_1 and abs(hz_1 - hz_2) > lobe * 1.1:
+    if energy_2 > 0.05 * energy_1 and abs(hz_1 - hz_2) > max(28.0, lobe * 1.1):
         union = np.zeros(len(spectrum), dtype=bool)
         for hz, _ in peaks:
             centre = round(hz / bin_hz)
@@ -242,6 +245,10 @@ def _same(left: tuple[float, ...], right: tuple[float, ...]) -> bool:
     return len(left) == len(right) and all(
         abs(a - b) < 25 for a, b in zip(left, right, strict=True)
     )
+
+
+def _shares_one(left: tuple[float, ...], right: tuple[float, ...]) -> bool:
+    return any(abs(a - b) < 12 for a in left for b in right)
 
 
 def read_tones(tones: list[Tone], duration: float, country: str | None = None) -> list[Signal]:
@@ -370,7 +377,9 @@ def _follow(
     ringing = specification.kind == "ringback"
     following = tones[at + len(used)] if at + len(used) < len(tones) else None
     if ringing:
-        if full == 0 and not (gaps or _is_cut_ring(used[0], specification, duration)):
+        if full == 0 and not (
+            gaps or _is_cut_ring(used[0], specification, duration, len(tones) == 1)
+        ):
             return None
         # One ring alone must stand alone: the next tone of its kind may not come too early.
         if (
@@ -385,19 +394,25 @@ def _follow(
     # A pattern of several lengths shows only where each of them was met.
     if len(set(cadence)) > 2 and not ringing and len(used) < len(cadence) // 2 + 1:
         return None
-    detuned = [
-        abs(a - b) / b for t in used for a, b in zip(t.hz, specification.hz, strict=True)
-    ]
+    detuned = [abs(a - b) / b for t in used for a, b in zip(t.hz, specification.hz, strict=True)]
     error = (float(np.mean(errors)) if errors else 0.1) + float(np.mean(detuned))
     return _Chain(specification, tuple(used), error, gaps, cut, phase)
 
 
-def _is_cut_ring(tone: Tone, specification: _Specification, duration: float) -> bool:
-    """A single ring that never reached its length is believed where the recording ends in it."""
+def _is_cut_ring(
+    tone: Tone, specification: _Specification, duration: float, is_alone: bool
+) -> bool:
+    """A single ring that never reached its length is believed where the recording ends
+    in it, where no other network has its two frequencies, or where nothing else sounds."""
     return (
         tone.share > 0.8
         and tone.seconds > 0.25
-        and (tone.end > duration - 0.06 or len(specification.hz) == 2 or tone.start < 0.06)
+        and (
+            tone.end > duration - 0.06
+            or len(specification.hz) == 2
+            or tone.start < 0.06
+            or (is_alone and tone.share > 0.93)
+        )
     )
 
 

@@ -106,9 +106,7 @@ def noise(seconds: float, level: float, seed: int) -> Signal:
 def hum(seconds: float, level: float, hz: float = 50.0) -> Signal:
     """Mains hum with its odd harmonics."""
     time = np.arange(round(seconds * RATE)) / RATE
-    wave = sum(
-        (np.sin(2 * np.pi * hz * k * time) / k for k in (1, 2, 3, 5)), np.zeros_like(time)
-    )
+    wave = sum((np.sin(2 * np.pi * hz * k * time) / k for k in (1, 2, 3, 5)), np.zeros_like(time))
     return (db(level) * wave).astype(np.float32)
 
 
