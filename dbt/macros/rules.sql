@@ -88,3 +88,31 @@ rule_id,
     effective_from,
     severity
 {%- endmacro %}
+
+{#- Rules whose parameters their type cannot be judged by; they are reported and judge nothing. -#}
+{% macro has_unusable_parameters() -%}
+case rule_type
+    when 'max_attempts' then {{ rule_number("parameters ->> 'count'") }} is null
+    when 'min_interval' then {{ rule_number("parameters ->> 'minutes'") }} is null
+    when 'max_abandon_ratio' then {{ rule_number("parameters ->> 'ratio'") }} is null
+    when 'answer_to_agent' then {{ rule_number("parameters ->> 'seconds'") }} is null
+    when 'min_ring' then {{ rule_number("parameters ->> 'seconds'") }} is null
+    when 'required_follow_up' then {{ rule_number("parameters ->> 'within_hours'") }} is null
+    when 'line_mode'
+        then
+            coalesce(parameters ->> 'mode', '') not in ('single', 'multiple')
+            or (parameters ->> 'mode' = 'multiple' and {{ rule_number("parameters ->> 'after_attempts'") }} is null)
+    when 'calling_hours'
+        then exists (
+            select 1
+            from jsonb_path_query(parameters, '$.**') as parts (part)
+            where
+                jsonb_typeof(parts.part) = 'object'
+                and not (
+                    pg_input_is_valid(coalesce(parts.part ->> 'from', '00:00'), 'time')
+                    and pg_input_is_valid(coalesce(parts.part ->> 'to', '24:00'), 'time')
+                )
+        )
+    else false
+end
+{%- endmacro %}

@@ -53,7 +53,7 @@ timestamptz '9999-01-01 00:00:00+00'
 
 {#- Lower or upper bound of the Wilson score interval of a proportion (Wilson 1927). -#}
 {% macro wilson(successes, trials, bound) -%}
-{%- set z = var("interval_z") -%}
+{%- set z = var("interval_z") | float -%}
 case
     when {{ trials }} > 0
         then (

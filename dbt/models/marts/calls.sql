@@ -1,0 +1,116 @@
+with speech as (
+    select
+        content_hash,
+        max(talk_seconds) filter (where side = 'agent') as agent_speech_seconds,
+        max(talk_seconds) filter (where side = 'customer') as customer_speech_seconds,
+        max(talk_seconds) filter (where side = 'mixed') as mixed_speech_seconds,
+        min(first_speech_seconds) as first_speech_seconds
+    from {{ ref("stg_callmart__speech_sides") }}
+    group by content_hash
+),
+
+violations as (
+    select
+        call_id,
+        count(*)::integer as rule_violations,
+        count(*) filter (where severity = 'critical')::integer as critical_rule_violations
+    from {{ ref("int_rule_violations") }}
+    where call_id is not null
+    group by call_id
+)
+
+select
+    calls.call_id,
+    calls.direction,
+    calls.campaign_id,
+    calls.is_campaign_inferred,
+    calls.product,
+    calls.list_id,
+    calls.customer_id,
+    calls.original_customer_id,
+    calls.customer_match_method,
+    calls.customer_region,
+    calls.customer_country,
+    calls.customer_segment,
+    calls.consent_status,
+    calls.do_not_call,
+    calls.customer_time_zone,
+    calls.customer_time_zone_origin,
+    calls.customer_local_started_at,
+    calls.agent_id,
+    calls.agent_match_method,
+    calls.line_id,
+    calls.line_match_method,
+    calls.line_group,
+    calls.line_mode,
+    calls.carrier,
+    calls.from_number,
+    calls.to_number,
+    calls.call_date,
+    calls.half_hour_at,
+    calls.started_at,
+    calls.ringing_at,
+    calls.answered_at,
+    calls.agent_joined_at,
+    calls.ended_at,
+    calls.disposition,
+    calls.sip_code,
+    calls.q850_cause,
+    calls.hangup_by,
+    calls.outcome,
+    calls.is_answered,
+    calls.is_connected,
+    calls.decided_by,
+    calls.decision_reason,
+    calls.is_disputed,
+    calls.connection_confidence,
+    calls.signalling_outcome,
+    calls.signalling_is_connected,
+    calls.signalling_confidence,
+    calls.signalling_evidence,
+    calls.recording_outcome,
+    calls.recording_is_connected,
+    calls.recording_confidence,
+    calls.recording_reason,
+    calls.announcement_outcome,
+    calls.is_handled,
+    calls.is_abandoned,
+    calls.answered_seconds,
+    calls.talk_seconds,
+    calls.hold_seconds,
+    calls.wrap_up_seconds,
+    calls.ring_seconds,
+    calls.post_dial_delay_seconds,
+    calls.answer_to_agent_seconds,
+    coalesce(queued.queue, calls.queue) as queue,
+    queued.queue_wait_seconds,
+    queued.is_queue_answered,
+    queued.overflow_steps,
+    queued.transfers,
+    attempts.attempts_in_24_hours,
+    attempts.attempts_on_date,
+    attempts.attempts_on_local_date,
+    coalesce(violations.rule_violations, 0) as rule_violations,
+    coalesce(violations.critical_rule_violations, 0) as critical_rule_violations,
+    calls.has_recording,
+    calls.is_recording_readable,
+    calls.recording_key,
+    calls.content_hash,
+    calls.analyser_version,
+    calls.recording_duration_seconds,
+    speech.agent_speech_seconds,
+    speech.customer_speech_seconds,
+    speech.mixed_speech_seconds,
+    speech.first_speech_seconds,
+    calls.has_transcript,
+    calls.transcript_sha256,
+    calls.source,
+    calls.extra,
+    calls.updated_at,
+    calls.version_number
+from {{ ref("int_calls_reconciled") }} as calls
+left join {{ ref("int_calls_queued") }} as queued on calls.call_id = queued.call_id
+left join {{ ref("int_call_attempts_counted") }} as attempts on calls.call_id = attempts.call_id
+left join violations on calls.call_id = violations.call_id
+left join speech on calls.content_hash = speech.content_hash
+order by calls.started_at, calls.call_id

@@ -1,0 +1,14 @@
+select
+    md5(concat_ws(
+        '|', coalesce(campaign_id, ''), coalesce(line_id, ''), coalesce(agent_id, ''),
+        extract(epoch from half_hour_at)::bigint::text
+    )) as traffic_id,
+    half_hour_at,
+    call_date,
+    campaign_id,
+    line_id,
+    agent_id,
+    {{ traffic_figures() }}
+from {{ ref("int_calls_measured") }}
+group by half_hour_at, call_date, campaign_id, line_id, agent_id
+order by half_hour_at, campaign_id, line_id, agent_id
