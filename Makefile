@@ -67,7 +67,7 @@ $(VENV)/lock/bin/uv: | setup
 	@$(VENV)/lock/bin/python -m pip install --quiet uv
 
 lock: $(VENV)/lock/bin/uv
-	@for name in runtime dev; do \
+	@for name in runtime dev server; do \
 		$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --upgrade --output-file requirements/$$name.txt requirements/$$name.in; \
 	done

@@ -87,22 +87,20 @@ def test_everything_listens_on_loopback_alone(home: Path, status: dict[str, Any]
 
 
 def test_a_run_is_triggered_and_watched_to_its_end(client: AirflowClient) -> None:
-    client.set_paused("check_health", is_paused=False)
-    run_id = client.trigger("check_health")
+    """The bucket is empty: the run finds nothing new and is a success."""
+    client.set_paused("ingest_landing", is_paused=False)
+    run_id = client.trigger("ingest_landing")
 
-    events = list(client.watch("check_health", run_id, timeout_seconds=180))
+    events = list(client.watch("ingest_landing", run_id, timeout_seconds=180))
 
-    assert events[-1].task_id is None
-    assert events[-1].state in {"success", "failed"}
-    assert events[-1].state == client.run_state("check_health", run_id)
-    tasks = {event.task_id for event in events if event.task_id}
-    assert tasks == {task["task_id"] for task in client.tasks("check_health", run_id)}
-    assert tasks
-    ended = [event for event in events if event.task_id and event.seconds is not None]
-    assert ended, "no task was seen to end"
-    first = client.tasks("check_health", run_id)[0]
-    log = client.log("check_health", run_id, first["task_id"], first["try_number"], -1)
-    assert log.strip()
+    client.set_paused("ingest_landing", is_paused=True)
+    assert (events[-1].task_id, events[-1].state) == (None, "success")
+    states = {task["task_id"]: task["state"] for task in client.tasks("ingest_landing", run_id)}
+    assert {event.task_id: event.state for event in events if event.task_id} == states
+    assert states["discover_objects"] == "skipped"
+    log = client.log("ingest_landing", run_id, "discover_objects", 1, -1)
+    assert "nothing new in the bucket" in log
+    assert run_id in {run["dag_run_id"] for run in client.runs("ingest_landing")}
 
 
 def test_an_unknown_dag_is_an_error_with_airflows_words(client: AirflowClient) -> None:

@@ -102,6 +102,31 @@ def memory_settings(sizes: Mapping[str, Mapping[str, float]], memory_bytes: int)
     return result
 
 
+def ensure_database(
+    connection: psycopg.Connection, database: str, owner: str, password: str
+) -> None:
+    """Make the role (or set its password anew) and the database it owns, where missing.
+
+    Args:
+        connection: of a superuser, in autocommit.
+    """
+    if owner != SUPERUSER:
+        known = connection.execute("select 1 from pg_roles where rolname = %s", [owner])
+        verb = "alter" if known.fetchone() else "create"
+        connection.execute(
+            sql.SQL(verb + " role {} login password {}").format(
+                sql.Identifier(owner), sql.Literal(password)
+            )
+        )
+    known = connection.execute("select 1 from pg_database where datname = %s", [database])
+    if not known.fetchone():
+        connection.execute(
+            sql.SQL("create database {} owner {}").format(
+                sql.Identifier(database), sql.Identifier(owner)
+            )
+        )
+
+
 class PostgresServer:
     """One server: its data, its process, its databases.
 
@@ -236,23 +261,9 @@ class PostgresServer:
         self._location_file.unlink(missing_ok=True)
 
     def ensure_database(self, database: str, owner: str, password: str) -> None:
-        """Make the role (or set its password anew) and the database it owns, where missing."""
+        """Make the role and the database it owns on the running server; see `ensure_database`."""
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            if owner != SUPERUSER:
-                known = connection.execute("select 1 from pg_roles where rolname = %s", [owner])
-                verb = "alter" if known.fetchone() else "create"
-                connection.execute(
-                    sql.SQL(verb + " role {} login password {}").format(
-                        sql.Identifier(owner), sql.Literal(password)
-                    )
-                )
-            known = connection.execute("select 1 from pg_database where datname = %s", [database])
-            if not known.fetchone():
-                connection.execute(
-                    sql.SQL("create database {} owner {}").format(
-                        sql.Identifier(database), sql.Identifier(owner)
-                    )
-                )
+            ensure_database(connection, database, owner, password)
 
     def _environment(self) -> dict[str, str]:
         """Nothing of ours: no secret of another service, no libpq setting of the person's shell."""

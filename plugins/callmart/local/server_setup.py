@@ -1,0 +1,48 @@
+"""What must be there before Airflow starts on a server; run by docker-compose's `airflow-init`.
+
+Makes Airflow's database and login, brings both schemas up to date, makes the bucket. Safe to run
+again: `python -m callmart.local.server_setup`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import boto3
+import psycopg
+from botocore.exceptions import ClientError
+
+from callmart.local.postgres import ensure_database
+from callmart.local.processes import write_file
+from callmart.settings import Settings
+from callmart.warehouse import migrate
+
+
+def main() -> None:
+    """Every step in the order in which the next needs it."""
+    settings = Settings.from_environment()
+    with psycopg.connect(settings.warehouse_dsn, autocommit=True) as connection:
+        ensure_database(connection, "airflow", "airflow", os.environ["AIRFLOW_DB_PASSWORD"])
+    subprocess.run(["airflow", "db", "migrate"], check=True)
+    migrate(settings)
+    _make_bucket(settings)
+    logins = {"admin": os.environ["AIRFLOW_ADMIN_PASSWORD"]}
+    path = os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]
+    write_file(Path(path), json.dumps(logins), mode=0o600)
+
+
+def _make_bucket(settings: Settings) -> None:
+    client = boto3.client("s3", endpoint_url=settings.s3_endpoint_url)
+    try:
+        client.head_bucket(Bucket=settings.bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "404":
+            raise
+        client.create_bucket(Bucket=settings.bucket)
+
+
+if __name__ == "__main__":
+    main()
