@@ -82,6 +82,8 @@ class CsvReader:
         self._file = file
         self._buffer = b""
         self._at_end = False
+        self._is_old_mac: bool | None = None
+        """Lines end in carriage returns alone; the first block decides."""
         self._row_number = 0
         self._has_quotes = dialect.has_quotes
         first_line = self._first_record()
@@ -104,16 +106,18 @@ class CsvReader:
 
     def _first_record(self) -> str:
         """The first record that is not blank, left in the buffer."""
-        while True:
+        while not self._buffer and not self._at_end:
             self._fill(CHUNK_BYTES)
-            stripped = self._buffer.lstrip(b"\r\n")
-            if stripped or self._at_end:
-                self._buffer = stripped
-                break
+            self._buffer = self._buffer.lstrip(b"\r\n")
         if not self._buffer:
             raise FileError("empty_file", "the file is empty")
         position, is_open = 0, False
-        while position < len(self._buffer):
+        while True:
+            if position == len(self._buffer):
+                if self._at_end:
+                    break
+                self._fill(CHUNK_BYTES)
+                continue
             byte = self._buffer[position]
             if byte == QUOTE and self._has_quotes:
                 is_open = not is_open
@@ -133,10 +137,12 @@ class CsvReader:
         if not block:
             self._at_end = True
             return
-        if b"\r" in block:
+        if self._is_old_mac is None:
+            self._is_old_mac = b"\r" in block and b"\n" not in block
+        if self._is_old_mac:
+            block = block.replace(b"\r", b"\n")
+        elif b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
-            if b"\n" not in block and b"\n" not in self._buffer:
-                block = block.replace(b"\r", b"\n")  # line ends of old Macs
         self._buffer += block
 
     def __iter__(self) -> Iterator[Chunk]:

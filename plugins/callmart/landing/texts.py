@@ -134,9 +134,10 @@ def _find_encoding(raw: IO[bytes]) -> _Encoding:
         raise FileError(
             "encoding", f"neither UTF-8, UTF-16 nor GB18030; {_guess(head)} (name it in a mapping)"
         )
-    if all(len(encoded) == 2 and encoded[1] < 0x80 for encoded in seen):
-        # Any accented Latin letter before an ASCII letter is a GB18030 pair by form, but real
-        # Chinese text never consists of such pairs alone.
+    with_ascii_tail = sum(len(encoded) == 2 and encoded[1] < 0x80 for encoded in seen)
+    if with_ascii_tail > len(seen) / 2:
+        # An accented Latin letter before an ASCII letter is a GB18030 pair by form. Of real Chinese
+        # text such pairs are a few rare characters; of Latin text they are most.
         raise FileError(
             "encoding",
             "not UTF-8, and GB18030 only by form, not by its letters; "
