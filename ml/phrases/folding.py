@@ -264,18 +264,20 @@ def fold(
 def _assemble(folded: Codes, kind: npt.NDArray[np.uint8]) -> Folded:
     places = np.flatnonzero(folded)
     kept = folded[places]
-    gaps = np.zeros(places.size, dtype=np.uint8)
-    if places.size > 1:
-        wide = np.flatnonzero(np.diff(places) > 1)
-        if wide.size:
-            blanks = np.concatenate(([0], np.cumsum((kind & _BLANK) != 0)))
-            marks = np.concatenate(([0], np.cumsum((kind & _PUNCTUATION) != 0)))
-            low, high = places[wide] + 1, places[wide + 1]
-            gaps[wide] = GAP_OTHER
-            gaps[wide[marks[high] > marks[low]]] = GAP_PUNCTUATION
-            gaps[wide[blanks[high] > blanks[low]]] = GAP_BLANK
     kept_kind = kind[places]
-    spaced = np.where(kept_kind & _LETTER, 1, np.where(kept_kind & _DIGIT, 2, 0)).astype(np.uint8)
+    if places.size:
+        # The classes of all characters from each kept one up to the next; what is kept is neither
+        # blank nor punctuation itself.
+        between = np.bitwise_or.reduceat(kind, places)
+        gaps = np.zeros(places.size, dtype=np.uint8)
+        gaps[:-1] = np.diff(places) > 1
+        gaps[(between & _PUNCTUATION) != 0] = GAP_PUNCTUATION
+        gaps[(between & _BLANK) != 0] = GAP_BLANK
+        gaps[-1] = GAP_NONE
+    else:
+        gaps = np.zeros(0, dtype=np.uint8)
+    # _LETTER is 2 and _DIGIT 4: 1 and 2 are left.
+    spaced = (kept_kind & (_LETTER | _DIGIT)) >> 1
     return Folded(text_of(kept), kept, places, gaps.tobytes(), spaced.tobytes(), kind.tobytes())
 
 
@@ -317,8 +319,6 @@ def speech_sizes(texts: Sequence[str]) -> tuple[Places, Places]:
     lengths = np.fromiter((len(text) + 1 for text in texts), dtype=np.intp, count=len(texts))
     ends = np.cumsum(lengths)
     begins = ends - lengths
-    counted = []
-    for mask in ((kind & _UNSPACED_CHARACTER) != 0, starts):
-        total = np.concatenate(([0], np.cumsum(mask))).astype(np.intp)
-        counted.append(total[ends] - total[begins])
-    return counted[0], counted[1]
+    characters = np.add.reduceat((kind & _UNSPACED_CHARACTER) >> 7, begins, dtype=np.intp)
+    words = np.add.reduceat(starts, begins, dtype=np.intp)
+    return characters, words

@@ -261,6 +261,7 @@ class Matcher:
 
     def __init__(self, wanted: Iterable[Rule]) -> None:
         self.rules: tuple[Rule, ...] = tuple(wanted)
+        self._known_active: dict[tuple[str | None, bool], list[bool]] = {}
         self._hashes = [rule_hash(rule) for rule in self.rules]
         literal: dict[str, list[_Phrase]] = {}
         by_sound: dict[str, dict[str, list[_Phrase]]] = {"strict": {}, "loose": {}}
@@ -331,11 +332,7 @@ class Matcher:
                 turn.role == "customer" and said
                 for turn, said in zip(text.turns, spoken, strict=True)
             )
-        active = [
-            rule.applies_to(transcript.language)
-            and (is_connected or not evaluate_connected or rule.when == "always")
-            for rule in self.rules
-        ]
+        active = self._active(transcript.language, is_connected or not evaluate_connected)
         found = self._find_all(text, active)
         maker = _HitMaker(transcript, text)
         hits: list[tuple[tuple[float, int, int, int, str], Hit]] = []
@@ -354,6 +351,16 @@ class Matcher:
         ]
         missing.sort(key=lambda hit: hit.rule_id)
         return [hit for _, hit in hits] + missing
+
+    def _active(self, language: str | None, with_connected: bool) -> list[bool]:
+        """Which rules count for a transcript; few languages occur, so they are remembered."""
+        key = (language, with_connected)
+        if key not in self._known_active:
+            self._known_active[key] = [
+                rule.applies_to(language) and (with_connected or rule.when == "always")
+                for rule in self.rules
+            ]
+        return self._known_active[key]
 
     @staticmethod
     def _spans(text: _Text) -> list[tuple[int, int]]:
@@ -528,6 +535,8 @@ def _coverings(parts: list[_Find], count: int) -> Iterable[_Find]:
         first_of: dict[int, _Find] = {}
         for find in parts[begin:]:
             first_of.setdefault(find.number, find)
+            if len(first_of) == count:
+                break
         if len(first_of) < count:
             return
         ends = max(first_of.values(), key=lambda f: f.end)

@@ -6,7 +6,7 @@ its longest-match segmentation is followed only where a word in the text changes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -49,7 +49,7 @@ class _Readings:
     alone: npt.NDArray[np.uint32]  # code point → syllable code of the character by itself
     loose: npt.NDArray[np.uint32]  # syllable code − _FIRST_CODE → the code of its loose form
     words: dict[str, tuple[int, ...] | None]  # word → its codes, None where they are the usual
-    prefixes: frozenset[str]
+    lengths: dict[str, tuple[int, ...]]  # first two characters → lengths of words, longest first
     unusual: PhraseIndex[bool]
     syllables: tuple[str, ...]
 
@@ -78,26 +78,31 @@ def _readings() -> _Readings:
         read = tuple(code_of(options[0]) for options in spelled)
         usual = tuple(by_char.get(char, 0) for char in word)
         words[word] = None if read == usual else read
-    prefixes = frozenset(word[:size] for word in words for size in range(1, len(word) + 1))
+    sizes: dict[str, set[int]] = {}
+    for word in words:
+        sizes.setdefault(word[:2], set()).add(len(word))
+    lengths = {start: tuple(sorted(found, reverse=True)) for start, found in sizes.items()}
     syllables = tuple(codes)
     for syllable in syllables:
         codes.setdefault(loosen(syllable), _FIRST_CODE + len(codes))
     loose = np.array([codes[loosen(syllable)] for syllable in codes], dtype=np.uint32)
     unusual = PhraseIndex({word: True for word, read in words.items() if read is not None})
-    return _Readings(alone, loose, words, prefixes, unusual, tuple(codes))
+    return _Readings(alone, loose, words, lengths, unusual, tuple(codes))
 
 
-def _segment(run: str, readings: _Readings) -> Iterable[tuple[int, str]]:
-    """Cut a run of ideographs into words, each time the longest one, as pypinyin does."""
+def _segment(run: str, readings: _Readings) -> Iterator[tuple[int, str]]:
+    """The words of a run of ideographs, each time the longest one, as pypinyin cuts them."""
+    words, lengths = readings.words, readings.lengths
     start = 0
-    while start < len(run):
-        best = end = start + 1
-        while end <= len(run) and run[start:end] in readings.prefixes:
-            if run[start:end] in readings.words:
-                best = end
-            end += 1
-        yield start, run[start:best]
-        start = best
+    while start < len(run) - 1:
+        for length in lengths.get(run[start : start + 2], ()):
+            word = run[start : start + length]
+            if word in words:
+                yield start, word
+                start += length
+                break
+        else:
+            start += 1
 
 
 def sound_codes(text: Folded) -> npt.NDArray[np.uint32]:

@@ -66,10 +66,28 @@ class _Anchor:
     word: str
     phrase: int
     start: int  # of the word in the folded phrase
+    # Parts of the rest with their place from the word's start on. An edit spoils two neighbours at
+    # most, so with 2 × edits + 1 parts one of them is still there.
+    witnesses: tuple[tuple[int, str], ...]
 
 
 def _fixed(text: str, spaced: Sequence[int]) -> str:
     return "".join(char for char, kind in zip(text, spaced, strict=True) if kind != 1)
+
+
+def _witnesses(phrase: str, start: int, end: int, edits: int) -> tuple[tuple[int, str], ...]:
+    """Parts of a phrase outside [start, end), or none where the rest is too short for them."""
+    wanted = 2 * edits + 1
+    rest = len(phrase) - (end - start)
+    if rest < 2 * wanted:
+        return ()
+    size = rest // wanted
+    parts = [
+        (place - start, phrase[place : place + size])
+        for low, high in ((0, start), (end, len(phrase)))
+        for place in range(low, high - size + 1, size)
+    ]
+    return tuple(parts) if len(parts) >= wanted else ()
 
 
 class SlipIndex(Generic[Value]):
@@ -91,7 +109,7 @@ class SlipIndex(Generic[Value]):
             self._phrases.append(
                 _Phrase(folded.text, _fixed(folded.text, folded.spaced), edits, value)
             )
-            for anchor in self._anchors_of(folded, number):
+            for anchor in self._anchors_of(folded, number, edits):
                 self._anchors.append(anchor)
                 for form in set(_deletions(anchor.word, min(edits, _MAX_DELETIONS))):
                     self._by_deletion.setdefault(form, []).append(len(self._anchors) - 1)
@@ -100,7 +118,7 @@ class SlipIndex(Generic[Value]):
         return bool(self._phrases)
 
     @staticmethod
-    def _anchors_of(folded: Folded, number: int) -> list[_Anchor]:
+    def _anchors_of(folded: Folded, number: int, edits: int) -> list[_Anchor]:
         """The longest word, and that word run together with a neighbour."""
         starts, ends = token_bounds(folded)
         words = [i for i, start in enumerate(starts) if folded.spaced[start]]
@@ -110,7 +128,12 @@ class SlipIndex(Generic[Value]):
             spans.append((starts[longest - 1], ends[longest]))
         if longest + 1 in words:
             spans.append((starts[longest], ends[longest + 1]))
-        return [_Anchor(folded.text[start:end], number, start) for start, end in spans]
+        return [
+            _Anchor(
+                folded.text[start:end], number, start, _witnesses(folded.text, start, end, edits)
+            )
+            for start, end in spans
+        ]
 
     def _near(self, word: str) -> tuple[int, ...]:
         """The anchors within their phrase's edits of a word."""
@@ -165,6 +188,13 @@ class SlipIndex(Generic[Value]):
     ) -> tuple[int, int] | None:
         phrase = self._phrases[anchor.phrase]
         edits = phrase.edits
+        if anchor.witnesses:
+            said, begin = text.text, starts[place]
+            if not any(
+                part in said[max(0, begin + offset - edits) : begin + offset + len(part) + edits]
+                for offset, part in anchor.witnesses
+            ):
+                return None
         before = starts[place] - anchor.start
         behind = ends[place] + len(phrase.text) - anchor.start - len(anchor.word)
         first = bisect_left(starts, before - edits)

@@ -11,6 +11,8 @@ from ml.transcripts.model import TranscriptError
 
 _TIME: Final = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9}))?"
 _TIMING: Final = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?\Z")
+# A line of times, be they legible or not; an arrow in what is said is none.
+_CUE_LINE: Final = re.compile(r"\s*[\dxX?:.,]*\d[\dxX?:.,]*\s*-->")
 _ARROW: Final = re.compile(r"[^\n]*-->[^\n]*")
 _VOICE: Final = re.compile(r"<v(?:\.[^\s>]*)?(?:\s+([^>]*))?>", re.IGNORECASE)
 _TAG: Final = re.compile(
@@ -84,7 +86,7 @@ def read_srt(text: str) -> Draft:
     """SRT: numbered cues; blank lines within a cue are kept with it."""
     lines = _lines(text)
     draft = Draft("srt", [])
-    cues = [i for i, line in enumerate(lines) if "-->" in line]
+    cues = [i for i, line in enumerate(lines) if _CUE_LINE.match(line)]
     if not any(_timing(lines[place]) for place in cues):
         raise TranscriptError("neither JSON, WebVTT nor SRT: no cue with times")
     for number, place in enumerate(cues):

@@ -32,10 +32,10 @@ def read(document: Any) -> Draft:
         segments = document["segments"]
         if not isinstance(segments, list):
             raise TranscriptError("segments is not a list")
-        own = any(key in document for key in ("call_id", "engine", "is_connected"))
-        if not own and any(isinstance(s, dict) and "start" in s for s in segments):
-            return _whisper(document, segments)
-        return _own(document, segments)
+        keys = {key for item in segments if isinstance(item, dict) for key in item}
+        if "start" in keys and not keys & {"start_ms", "role"}:
+            return _head(_whisper(document, segments), document)
+        return _head(_own(segments), document)
     if isinstance(document.get("text"), str) and isinstance(document.get("language"), str):
         draft = Draft("whisper", [DraftSegment(document["text"])])
         draft.language = document["language"]
@@ -78,8 +78,8 @@ def _seconds(value: Any) -> Any:
         return value
 
 
-def _own(document: dict[str, Any], segments: list[Any]) -> Draft:
-    draft = Draft("callmart", [])
+def _head(draft: Draft, document: dict[str, Any]) -> Draft:
+    """What the contract's own form says of the call as a whole."""
     call_id = document.get("call_id")
     if call_id is not None and not isinstance(call_id, str):
         raise TranscriptError("call_id is not text")
@@ -91,6 +91,11 @@ def _own(document: dict[str, Any], segments: list[Any]) -> Draft:
         draft.is_connected = connected
     else:
         draft.problems.append("is_connected is neither true nor false, left out")
+    return draft
+
+
+def _own(segments: list[Any]) -> Draft:
+    draft = Draft("callmart", [])
     for place, item in enumerate(_items(segments, "segment")):
         where = f"segment {place}"
         role = item.get("role", item.get("speaker"))
@@ -138,7 +143,6 @@ def _whisper(document: dict[str, Any], segments: list[Any]) -> Draft:
     items = _items(segments, "segment")
     is_x = "word_segments" in document or any("speaker" in item for item in items)
     draft = Draft("whisperx" if is_x else "whisper", [])
-    draft.language = _optional_text(document.get("language"), "language", draft.problems)
     for place, item in enumerate(items):
         where = f"segment {place}"
         segment = DraftSegment(

@@ -243,7 +243,10 @@ def _language(given: str | None) -> str | None:
     if given is None or not given.strip():
         return None
     text = given.strip()
-    return _LANGUAGES.get(text.lower(), text)
+    first, _, rest = text.replace("_", "-").partition("-")
+    if first.lower() not in _LANGUAGES:
+        return text
+    return f"{_LANGUAGES[first.lower()]}-{rest}" if rest else _LANGUAGES[first.lower()]
 
 
 def _finish(
