@@ -94,7 +94,7 @@ def build_models() -> None:
     """Build staging, intermediate and marts with their tests."""
     from callmart.warehouse.dbt import build
 
-    log.info("%s", build(Settings.from_environment()))
+    log.info("%s", build(Settings.from_environment(), unit_tests=False))
 
 
 def plan_reports(day: str | None) -> list[dict[str, Any]]:

@@ -72,11 +72,13 @@ def build(
     select: str | Sequence[str] | None = None,
     as_of: date | datetime | str | None = None,
     full_refresh: bool = False,
+    unit_tests: bool = True,
 ) -> DbtResult:
     """Run `dbt <command>` (build, run, test, seed, compile, "docs generate").
 
     `select` is dbt's node selection. `as_of` (a day means its end in the business time zone; a
-    time needs an offset) limits what is seen; None means all.
+    time needs an offset) limits what is seen; None means all. `unit_tests=False` leaves out the
+    unit tests, which judge the SQL and not the data: they belong into CI.
 
     Raises:
         DbtError: nodes failed (named in the message, with their reasons), or the project does not
@@ -88,6 +90,8 @@ def build(
         arguments += ["--select", *([select] if isinstance(select, str) else select)]
     if full_refresh:
         arguments.append("--full-refresh")
+    if not unit_tests:
+        arguments += ["--exclude-resource-type", "unit_test"]
     variables = {
         "business_time_zone": settings.business_time_zone,
         "business_country": settings.default_country,
