@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.emotion import features
+from ml.emotion.augment import vary
 from ml.emotion.families import Array, Stretch
 from ml.emotion.settings import labels as known_labels
+from ml.emotion.settings import settings
 
 _COLUMNS = ("path", "speaker", "label")
 _FAULTS_SHOWN = 20
@@ -42,11 +45,13 @@ class Row:
 class Corpus:
     """Stretches with their labels, speakers and rows, all of the same length.
 
+    `copies` holds for each recording its variants to learn from, by the variant's name.
     `skipped` names what was left out and why; `audio_seconds` and `feature_seconds` (processor
     time) give the speed of the features alone, decoding apart.
     """
 
     stretches: list[Stretch]
+    copies: list[dict[str, Stretch]]
     labels: NDArray[np.str_]
     speakers: NDArray[np.str_]
     rows: list[Row]
@@ -139,32 +144,47 @@ def load_corpus(manifest: Path, progress: Callable[[int, int], None] | None = No
         ManifestError: as `read_manifest`; also when what is left after leaving out unreadable
             recordings holds fewer than two labels or speakers.
     """
+    from threadpoolctl import threadpool_limits
+
     from ml.audio.decode import UnreadableAudio, decode
 
     rows = read_manifest(manifest)
     # Tables are made at the first call; that is start-up, not speed.
     describe(np.sin(np.arange(8000, dtype=np.float32) * 0.1))
-    stretches, kept, skipped = [], [], []
+    stretches, copies, kept, skipped = [], [], [], []
+    variants = settings()["augmentation"]["variants"]
+    per_row = settings()["augmentation"]["maximum_stretches"] // len(rows) - 1
+    per_row = min(max(1, per_row), len(variants))
     audio_seconds = feature_seconds = 0.0
-    for done, row in enumerate(rows, start=1):
-        try:
-            signal = decode(row.path).signal.mean(axis=0)
-            started = time.process_time()
-            stretches.append(describe(signal))
-            feature_seconds += time.process_time() - started
-            audio_seconds += len(signal) / features.SAMPLING_RATE
-            kept.append(row)
-        except (UnreadableAudio, OSError) as error:
-            skipped.append(f"{manifest}: row {row.number}: {row.path.name}: not readable: {error}")
-        except NoVoiceError as error:
-            skipped.append(f"{manifest}: row {row.number}: {row.path.name}: {error}")
-        if progress is not None:
-            progress(done, len(rows))
+    # One thread: the speed is a core's, and the same bits come out every time.
+    with threadpool_limits(1):
+        for done, row in enumerate(rows, start=1):
+            try:
+                signal = decode(row.path).signal.mean(axis=0)
+                started = time.process_time()
+                stretches.append(describe(signal))
+                feature_seconds += time.process_time() - started
+                audio_seconds += len(signal) / features.SAMPLING_RATE
+                # Where not every recording gets every variant, the variants take turns.
+                chosen = [list(variants)[(done + turn) % len(variants)] for turn in range(per_row)]
+                copies.append(
+                    _copies(signal, {name: variants[name] for name in chosen}, row.number)
+                )
+                kept.append(row)
+            except (UnreadableAudio, OSError) as error:
+                skipped.append(
+                    f"{manifest}: row {row.number}: {row.path.name}: not readable: {error}"
+                )
+            except NoVoiceError as error:
+                skipped.append(f"{manifest}: row {row.number}: {row.path.name}: {error}")
+            if progress is not None:
+                progress(done, len(rows))
     faults = _too_few(kept)
     if faults:
         raise ManifestError("\n".join([*skipped, *(f"{manifest}: {fault}" for fault in faults)]))
     return Corpus(
         stretches,
+        copies,
         np.array([row.label for row in kept]),
         np.array([row.speaker for row in kept]),
         kept,
@@ -190,10 +210,21 @@ def describe(signal: Array) -> Stretch:
     frames = features.frames_of(signal)
     if frames.voiced_seconds < 0.2:
         loud = frames.level_db > -20
-        if float(np.abs(signal).max(initial=0.0)) < 1e-4 or loud.sum() < 15:
+        if len(signal) == 0 or float(np.ptp(signal)) < 2e-4 or loud.sum() < 15:
             raise NoVoiceError("no voice in it")
         frames = features.Frames(frames.values, loud, frames.level_db)
     return stretch_of(frames)
+
+
+def _copies(signal: Array, variants: dict[str, Any], seed: int) -> dict[str, Stretch]:
+    """The variants of one recording; one whose voice is lost in it is left out."""
+    copies = {}
+    for name, variant in variants.items():
+        try:
+            copies[name] = describe(vary(signal, variant, seed))
+        except NoVoiceError:
+            continue
+    return copies
 
 
 def stretch_of(frames: features.Frames) -> Stretch:

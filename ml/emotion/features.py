@@ -40,6 +40,7 @@ _LAG_HIGH = int(SAMPLING_RATE / _PITCH_LOW_HZ)
 _OCTAVE_COST = 0.02  # Boersma's preference for the shorter lag, a little above his 0.01
 _VOICED_AUTOCORRELATION = 0.45  # Boersma's voicing threshold
 _VOICED_RANGE_DB = 35.0  # quieter than this below the loud frames is not the voice in question
+_SILENCE = 1e-7  # energy of a frame; the last of 16 bits has a hundred times that
 _FLOOR_DB = 60.0  # spectra are floored here below the loud frames: digital silence has no shape
 _MEL_BANDS = 26
 _CEPSTRA = 14
@@ -142,7 +143,7 @@ def frames_of(signal: Floats) -> Frames:
     spectrum = scipy.fft.rfft(cut * window, FFT, axis=1)
     power: Floats = spectrum.real**2 + spectrum.imag**2
     energy = power.sum(axis=1)
-    loud = max(float(np.percentile(energy, 95)), 1e-20)
+    loud = max(float(np.percentile(energy, 95)), _SILENCE)
     level_db: Floats = (10 * np.log10(np.maximum(energy / loud, 1e-9))).astype(np.float32)
     power = power / np.float32(loud) + np.float32(10 ** (-_FLOOR_DB / 10) / power.shape[1])
 
@@ -181,12 +182,17 @@ def _pitch(power: Floats, level_db: Floats, window_correlation: Floats) -> tuple
     correlation = scipy.fft.irfft(power, FFT, axis=1)[:, : _LAG_HIGH + 2]
     correlation = correlation / (correlation[:, :1] * window_correlation)
     lags = np.arange(_LAG_LOW, _LAG_HIGH + 1)
+    before = correlation[:, _LAG_LOW - 1 : _LAG_HIGH]
     inner = correlation[:, _LAG_LOW : _LAG_HIGH + 1]
-    is_peak = (inner > correlation[:, _LAG_LOW - 1 : _LAG_HIGH]) & (
-        inner >= correlation[:, _LAG_LOW + 1 : _LAG_HIGH + 2]
-    )
+    after = correlation[:, _LAG_LOW + 1 : _LAG_HIGH + 2]
+    is_peak = (inner > before) & (inner >= after)
+    # Heights between the samples: a bright voice's peak is so sharp that the sample beside it
+    # would lose against the next octave's, which happens to fall on a sample.
+    bend = np.minimum(before - 2 * inner + after, -1e-6)
+    lean = before - after
+    height = inner - 0.125 * lean * lean / bend
     cost = (_OCTAVE_COST * np.log2(lags / _LAG_LOW)).astype(np.float32)
-    score = np.where(is_peak, inner, -1) - cost
+    score = np.where(is_peak, height, -1) - cost
     best = score.argmax(axis=1)
     rows = np.arange(len(best))
     sure = (score[rows, best] > 0.6) & (level_db > -_VOICED_RANGE_DB)
@@ -200,11 +206,8 @@ def _pitch(power: Floats, level_db: Floats, window_correlation: Floats) -> tuple
         far = np.abs(log_lag[None, :] - centre[:, None]) > 0.7
         best = (score - np.float32(0.25) * far).argmax(axis=1)
     lag = best + _LAG_LOW
-    left, peak, right = (correlation[rows, lag + shift] for shift in (-1, 0, 1))
-    bend = left - 2 * peak + right
-    shift = np.where(bend < -1e-6, 0.5 * (left - right) / np.minimum(bend, -1e-6), 0.0)
-    shift = np.clip(shift, -0.5, 0.5)
-    strength = np.where(is_peak[rows, best], peak - 0.25 * (left - right) * shift, 0.0)
+    shift = np.clip(0.5 * lean[rows, best] / bend[rows, best], -0.5, 0.5)
+    strength = np.where(is_peak[rows, best], height[rows, best], 0.0)
     return (
         (SAMPLING_RATE / (lag + shift)).astype(np.float32),
         np.clip(strength, 0, 1).astype(np.float32),
@@ -292,7 +295,7 @@ _STATISTICS = ("mean", "std", "p10", "p50", "p90")
 
 _RHYTHM_NAMES = (
     "pitch_rise_per_s", "pitch_fall_per_s", "pitch_trend_per_s", "jitter", "shimmer",
-    "loudness_p20", "loudness_p50", "loudness_p80", "loudness_std", "loudness_rise_per_s",
+    "envelope_p20", "envelope_p50", "envelope_p80", "envelope_std", "loudness_rise_per_s",
     "loudness_fall_per_s", "loudness_peaks_per_s", "loudness_trend_per_s", "voiced_share",
     "voiced_runs_per_s", "voiced_run_mean_s", "voiced_run_std_s", "gap_mean_s", "gap_std_s",
     *(f"modulation_{low}_{high}_hz" for low, high in itertools.pairwise(_MODULATION_HZ)),
@@ -309,10 +312,8 @@ FUNCTIONAL_NAMES: tuple[str, ...] = (
 def slopes(values: Floats) -> Floats:
     """Regression slope over ±2 frames, per frame, float32 of the same shape (the usual delta)."""
     padded = np.pad(values, [(2, 2)] + [(0, 0)] * (values.ndim - 1), mode="edge")
-    result: Floats = (2 * (padded[4:] - padded[:-4]) + (padded[3:-1] - padded[1:-3])) / np.float32(
-        10
-    )
-    return result
+    steps = 2 * (padded[4:] - padded[:-4]) + (padded[3:-1] - padded[1:-3])
+    return (steps / 10).astype(np.float32)
 
 
 def trimmed(frames: Frames) -> Frames:
@@ -395,7 +396,7 @@ def _rhythm(part: Frames, movement: Floats) -> Floats:
     bend_level = np.abs(np.diff(part.level_db, 2))[triple]
     starts, ends = runs(part.voiced)
     lengths = (ends - starts) / FRAMES_PER_SECOND
-    gaps = (starts[1:] - ends[:-1]) / FRAMES_PER_SECOND
+    gaps = ((starts[1:] - ends[:-1]) / FRAMES_PER_SECOND).astype(np.float32)
     smooth = scipy.ndimage.uniform_filter1d(loudness, 5)
     crest = (smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] >= smooth[2:])
     crest &= smooth[1:-1] > np.median(smooth)
@@ -425,4 +426,5 @@ def _rhythm(part: Frames, movement: Floats) -> Floats:
         mean(gaps),
         float(gaps.std()) if len(gaps) else 0.0,
     ]
-    return np.concatenate([head, np.log(bands / bands.sum() + 1e-4)]).astype(np.float32)
+    shares = bands / max(float(bands.sum()), 1e-12)
+    return np.concatenate([head, np.log(shares + 1e-4)]).astype(np.float32)

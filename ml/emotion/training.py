@@ -113,12 +113,10 @@ def evaluate(corpus: Corpus, family: str, **hyperparameters: Any) -> Evaluation:
     present = tuple(label for label in known_labels() if label in corpus.labels)
     truth: Labels = np.array([present.index(label) for label in corpus.labels])
     logits = held_out_logits(
-        corpus.stretches, truth, corpus.speakers, len(present), family, **hyperparameters
+        corpus.stretches, corpus.copies, truth, corpus.speakers, family, **hyperparameters
     )
-    own = against_own_voice(corpus.stretches, corpus.speakers)
-    own_logits = held_out_logits(
-        own, truth, corpus.speakers, len(present), family, **hyperparameters
-    )
+    own, own_copies = _against_own_voice(corpus)
+    own_logits = held_out_logits(own, own_copies, truth, corpus.speakers, family, **hyperparameters)
     calibrated = np.empty_like(logits)
     for learn, held_out in folds(corpus.speakers):
         temperature = fit_temperature(logits[learn], truth[learn])
@@ -140,14 +138,14 @@ def evaluate(corpus: Corpus, family: str, **hyperparameters: Any) -> Evaluation:
 
 def held_out_logits(
     stretches: Sequence[Stretch],
+    copies: Sequence[dict[str, Stretch]],
     truth: Labels,
     speakers: NDArray[np.str_],
-    classes: int,
     family: str,
     **hyperparameters: Any,
 ) -> Array:
     """Logits of every stretch by a model that learnt from the other folds' speakers only."""
-    logits = np.full((len(stretches), classes), -50.0, np.float32)
+    logits = np.full((len(stretches), int(truth.max()) + 1), -50.0, np.float32)
     with _one_thread():
         for learn, held_out in folds(speakers):
             there, compact = np.unique(truth[learn], return_inverse=True)
@@ -155,10 +153,41 @@ def held_out_logits(
                 logits[held_out, there[0]] = 0
                 continue
             fitted = make_family(family, **hyperparameters)
-            fitted.fit([stretches[place] for place in learn], compact, len(there))
+            to_learn, labels = _with_copies(stretches, copies, learn, compact)
+            fitted.fit(to_learn, labels, len(there))
             judged = fitted.logits([stretches[place] for place in held_out])
             logits[np.ix_(held_out, there)] = judged
     return logits
+
+
+def _with_copies(
+    stretches: Sequence[Stretch],
+    copies: Sequence[dict[str, Stretch]],
+    places: NDArray[np.intp],
+    labels: Labels,
+) -> tuple[list[Stretch], Labels]:
+    """The stretches at `places` and their copies, with the labels (one a place) repeated."""
+    chosen = [stretches[place] for place in places]
+    repeated = list(labels)
+    for place, label in zip(places, labels, strict=True):
+        chosen += copies[place].values()
+        repeated += [label] * len(copies[place])
+    return chosen, np.array(repeated, np.intp)
+
+
+def _against_own_voice(corpus: Corpus) -> tuple[list[Stretch], list[dict[str, Stretch]]]:
+    """Stretches and copies in units of their speakers; each variant of a speaker is a speaker of
+    its own, as if all of that person's calls had come over that line."""
+    own = against_own_voice(corpus.stretches, corpus.speakers)
+    own_copies: list[dict[str, Stretch]] = [{} for _ in own]
+    for variant in sorted({name for copies in corpus.copies for name in copies}):
+        places = [place for place, copies in enumerate(corpus.copies) if variant in copies]
+        varied = against_own_voice(
+            [corpus.copies[place][variant] for place in places], corpus.speakers[places]
+        )
+        for place, stretch in zip(places, varied, strict=True):
+            own_copies[place][variant] = stretch
+    return own, own_copies
 
 
 def fit_temperature(logits: Array, truth: Labels) -> float:
@@ -205,7 +234,11 @@ def train(corpus: Corpus, evaluation: Evaluation, about: dict[str, Any]) -> Emot
     """
     fitted = make_family(evaluation.family)
     with _one_thread():
-        fitted.fit(corpus.stretches, evaluation.truth, len(evaluation.labels))
+        everybody = np.arange(len(corpus.stretches))
+        to_learn, labels = _with_copies(
+            corpus.stretches, corpus.copies, everybody, evaluation.truth
+        )
+        fitted.fit(to_learn, labels, len(evaluation.labels))
     return EmotionModel(
         family=fitted,
         labels=evaluation.labels,
@@ -259,6 +292,7 @@ def _figures(corpus: Corpus, evaluation: Evaluation) -> dict[str, Any]:
         "n": len(corpus.stretches),
         "speakers": len(by_speaker),
         "skipped": len(corpus.skipped),
+        "copies_learnt_from": sorted({name for copies in corpus.copies for name in copies}),
         "evaluation": {
             "protocol": "grouped by speaker; interval: bootstrap of speakers",
             "uar": with_interval(evaluation.uar, classes),
