@@ -25,6 +25,7 @@ help:
 	@echo "make clean              remove the environment and what was built (data stay)"
 
 setup: $(STAMP)
+	@:
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \

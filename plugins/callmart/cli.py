@@ -9,6 +9,10 @@ from __future__ import annotations
 import importlib
 import os
 import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -57,8 +61,27 @@ def main(ctx: click.Context) -> None:
 
     Exit status: 0 done, 1 the work failed, 2 wrong usage.
     """
+    if ctx.invoked_subcommand in ("up", "demo"):
+        ctx.with_resource(interruptible())
     if ctx.invoked_subcommand not in ("up", "down", "status", "demo", "doctor"):
         _use_embedded_stack()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within it, the end of the terminal or a `kill` is cleaned up after just as Ctrl-C is."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _use_embedded_stack() -> None:

@@ -32,7 +32,7 @@ UP = """
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from callmart.commands.stack import interruptible
+from callmart.cli import interruptible
 from callmart.local.stack import Stack
 with interruptible():
     Stack(Path(sys.argv[1]), with_airflow=False).up(lambda line: print(line, flush=True))

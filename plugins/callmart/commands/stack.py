@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
+import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,25 +13,16 @@ import click
 from callmart.settings import Settings
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Within it, an end of the terminal or a `kill` is cleaned up after just as Ctrl-C is."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _say(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _program() -> str:
+    """This command as the person can call it again from where they stand."""
+    path = Path(sys.argv[0]).absolute()
+    if shutil.which(path.name) == str(path):
+        return path.name
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _describe(status: dict[str, Any]) -> str:
@@ -41,7 +30,7 @@ def _describe(status: dict[str, Any]) -> str:
     lines = [
         f"Airflow    {status['airflow']['address']}   "
         f"user {status['airflow']['user']}   password {status['airflow']['password']}",
-        "Warehouse  callmart psql",
+        f"Warehouse  {_program()} psql",
         f"Bucket     {status['s3']['bucket']} at {status['s3']['endpoint']}",
         f"Mail       {status['mail']['folder']}",
         f"Variables  set -a; . {status['home']}/env; set +a",
@@ -58,8 +47,7 @@ def up(as_json: bool) -> None:
 
     stack = Stack(Settings.from_environment().home)
     try:
-        with interruptible():
-            started = stack.up(_say)
+        started = stack.up(_say)
     except KeyboardInterrupt:
         _say("interrupted; nothing is left running")
         sys.exit(1)

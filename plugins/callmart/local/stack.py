@@ -359,9 +359,12 @@ class Stack:
             client.create_bucket(Bucket=environment["CALLMART_BUCKET"])
 
     def _migrate_warehouse(self, environment: Mapping[str, str]) -> None:
-        from callmart.warehouse import migrate
+        from callmart.warehouse import MigrationError, migrate
 
-        migrate(environment["CALLMART_WAREHOUSE_DSN"])
+        try:
+            migrate(environment["CALLMART_WAREHOUSE_DSN"])
+        except MigrationError as error:
+            raise ServiceError(f"warehouse: {error}") from error
 
     def _start_airflow(
         self, down: list[str], environment: Mapping[str, str], tell: Progress
@@ -425,7 +428,8 @@ class Stack:
             if not running:
                 return False
             tell(f"stopping {', '.join(running)}")
-            self._stop(running)
+            with _undisturbed():
+                self._stop(running)
         return True
 
     def _stop(self, names: list[str]) -> None:
