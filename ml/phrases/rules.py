@@ -24,6 +24,10 @@ from ml.phrases import folding
 MAX_BYTES: Final = 10_000_000
 # A rule file is a mapping of a list of mappings of lists; deeper than this is no rule file.
 _MAX_DEPTH: Final = 12
+# A file of 10 MB has fewer values than this unless it is made to be slow to read.
+_MAX_VALUES: Final = 1_500_000
+# Nobody reads more faults than this of one file.
+_MAX_ERRORS: Final = 1000
 _POINTS: Final = {"critical": 20.0, "major": 10.0, "minor": 3.0}
 _STR_TAG: Final = "tag:yaml.org,2002:str"
 
@@ -126,7 +130,7 @@ def rule_hash(rule: Rule) -> str:
 # --- the document as nodes that know their place ------------------------------------------------
 
 
-@dataclass
+@dataclass(slots=True)
 class _Node:
     line: int | None
     column: int | None
@@ -145,18 +149,25 @@ def _from_python(value: Any) -> _Node:
     return _Node(None, None, value, "scalar", written=str(value))
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_STAYS = re.compile("[0-9A-Za-z\u4e00-\u9fff]")
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 
 
+_CONSTANTS: Final[dict[str, bool | None]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
 def _scalar(text: str) -> str | int | float | bool | None:
     """The value of an unquoted scalar by the core schema of YAML 1.2."""
-    if text in ("", "~", "null", "Null", "NULL"):
-        return None
-    if text in ("true", "True", "TRUE"):
-        return True
-    if text in ("false", "False", "FALSE"):
-        return False
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if text[0] not in "+-.0123456789":
+        return text
     # Longer digits than any number of a rule stay text: turning them into numbers is slow.
     if len(text) <= 40:
         if _INT.match(text):
@@ -172,54 +183,55 @@ def _compose(text: str) -> _Node:
     root: _Node | None = None
     stack: list[tuple[_Node, list[_Node]]] = []
     documents = 0
+    values = 0
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         for event in yaml.parse(text, Loader=loader):
             mark = event.start_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            if isinstance(event, yaml.DocumentStartEvent):
+            if isinstance(event, yaml.CollectionEndEvent):
+                node, children = stack.pop()
+                pairs = node.kind == "mapping"
+                node.value = (
+                    list(zip(children[::2], children[1::2], strict=True)) if pairs else children
+                )
+            elif isinstance(event, yaml.NodeEvent):
+                values += 1
+                if values > _MAX_VALUES:
+                    errors.append(RuleError(line, column, None, f"over {_MAX_VALUES} values"))
+                    break
+                if isinstance(event, yaml.ScalarEvent):
+                    is_plain = not event.style
+                    value = _scalar(event.value) if is_plain else event.value
+                    node = _Node(line, column, value, "scalar", is_plain, event.value)
+                elif isinstance(event, yaml.AliasEvent):
+                    errors.append(RuleError(line, column, None, f"alias *{event.anchor}"))
+                    node = _Node(line, column, None, "scalar")
+                else:
+                    is_list = isinstance(event, yaml.SequenceStartEvent)
+                    node = _Node(line, column, [], "list" if is_list else "mapping")
+                if event.anchor is not None and not isinstance(event, yaml.AliasEvent):
+                    errors.append(RuleError(line, column, None, f"anchor &{event.anchor}"))
+                tag = getattr(event, "tag", None)
+                if tag is not None:
+                    errors.append(RuleError(line, column, None, f"tag {tag}"))
+                if len(errors) > _MAX_ERRORS:
+                    break
+                if node.kind != "scalar":
+                    if len(stack) >= _MAX_DEPTH:
+                        errors.append(RuleError(line, column, None, "nested too deep"))
+                        break
+                    stack.append((node, []))
+                    continue
+            elif isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
                     errors.append(RuleError(line, column, None, "more than one YAML document"))
                     break
                 continue
-            if isinstance(event, yaml.AliasEvent):
-                errors.append(RuleError(line, column, None, f"alias *{event.anchor}"))
-                node = _Node(line, column, None, "scalar")
-            elif isinstance(event, yaml.NodeEvent):
-                if event.anchor is not None:
-                    errors.append(RuleError(line, column, None, f"anchor &{event.anchor}"))
-                tag = getattr(event, "tag", None)
-                if tag is not None:
-                    errors.append(RuleError(line, column, None, f"tag {tag}"))
-                if isinstance(event, yaml.ScalarEvent):
-                    is_plain = event.style is None or event.style == ""
-                    value = _scalar(event.value) if is_plain else event.value
-                    node = _Node(line, column, value, "scalar", is_plain, event.value)
-                elif isinstance(event, yaml.SequenceStartEvent):
-                    node = _Node(line, column, [], "list")
-                else:
-                    node = _Node(line, column, [], "mapping")
-            elif isinstance(event, yaml.CollectionEndEvent):
-                done, children = stack.pop()
-                if done.kind == "list":
-                    done.value = children
-                else:
-                    done.value = list(zip(children[::2], children[1::2], strict=True))
-                node = done
-                if stack:
-                    stack[-1][1].append(node)
-                else:
-                    root = node
-                continue
             else:
                 continue
-            if node.kind != "scalar":
-                if len(stack) >= _MAX_DEPTH:
-                    errors.append(RuleError(line, column, None, "nested too deep"))
-                    break
-                stack.append((node, []))
-            elif stack:
+            if stack:
                 stack[-1][1].append(node)
             else:
                 root = node
@@ -302,6 +314,10 @@ def _type_name(node: _Node) -> str:
     )
 
 
+class _TooManyFaultsError(Exception):
+    """Ends the walk: the file is refused, and why has been said often enough."""
+
+
 class _Checker:
     """Walks the nodes of one document and gathers its faults."""
 
@@ -310,6 +326,8 @@ class _Checker:
         self.rule_id: str | None = None
 
     def fault(self, node: _Node, reason: str) -> None:
+        if len(self.errors) >= _MAX_ERRORS:
+            raise _TooManyFaultsError
         self.errors.append(RuleError(node.line, node.column, self.rule_id, reason))
 
     def mapping(self, node: _Node, allowed: Iterable[str], what: str) -> dict[str, _Node]:
@@ -332,7 +350,7 @@ class _Checker:
         if node.kind != "scalar" or not isinstance(node.value, str):
             self.fault(node, f"{what} must be text, not {_type_name(node)}")
             return None
-        if any("\ud800" <= char <= "\udfff" for char in node.value):
+        if _SURROGATE.search(node.value):
             self.fault(node, f"{what} holds half of a surrogate pair")
             return None
         if not node.value.strip():
@@ -380,7 +398,7 @@ class _Checker:
             text = item.value
             if item.kind != "scalar" or not isinstance(text, str):
                 self.fault(item, f"{what} holds {_type_name(item)} where text is wanted")
-            elif any("\ud800" <= char <= "\udfff" for char in text):
+            elif _SURROGATE.search(text):
                 self.fault(item, f"{what} holds half of a surrogate pair")
             else:
                 check(item, text)
@@ -388,7 +406,8 @@ class _Checker:
         return tuple(texts)
 
     def phrase(self, node: _Node, text: str) -> None:
-        if not folding.fold(text).text:
+        # These always stay; only what has none of them is folded to see.
+        if not _STAYS.search(text) and not folding.fold(text).text:
             self.fault(node, f"the phrase {text!r} folds to nothing")
 
     def pattern(self, node: _Node, text: str) -> None:
@@ -553,7 +572,10 @@ def load_rules(data: bytes) -> RuleSet:
         ) from error
     root = _compose(text)
     checker = _Checker()
-    rules = checker.document(root)
+    try:
+        rules = checker.document(root)
+    except _TooManyFaultsError:
+        rules = None
     if rules is None:
         raise RulesRefusedError(checker.errors)
     return rules
@@ -562,7 +584,10 @@ def load_rules(data: bytes) -> RuleSet:
 def parse_rule(definition: Mapping[str, Any]) -> Rule:
     """One rule from JSON (a row of the CRM entity). Raises RulesRefusedError."""
     checker = _Checker()
-    rule = checker.rule(_from_python(definition))
+    try:
+        rule = checker.rule(_from_python(definition))
+    except _TooManyFaultsError:
+        rule = None
     if rule is None:
         raise RulesRefusedError(checker.errors)
     return rule

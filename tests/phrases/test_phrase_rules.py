@@ -110,6 +110,7 @@ def test_every_key_is_read(line: str, field: str, value: Any) -> None:
         (with_line("all: ['，…']"), (6, 11), "folds to nothing"),
         (with_line("all: ['']"), (6, 11), "folds to nothing"),
         (with_line("require: ['\u200b😀']"), (6, 15), "folds to nothing"),
+        (with_line("require: ['\u3164']"), (6, 15), "folds to nothing"),
         (with_line("regex: ['(a']"), (6, 13), "bad pattern '(a'"),
         (with_line("regex: ['a(?=b)']"), (6, 13), "bad pattern"),
         (with_line(r"regex: ['(a)\1']"), (6, 13), "bad pattern"),
