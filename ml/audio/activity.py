@@ -70,13 +70,13 @@ def find_activity(
         & (frames.harmonicity > settings["voiced_harmonicity"])
         & (frames.flatness < settings["voiced_flatness"])
     )
-    voiced = harmonic | (high & coloured)
     held = _hold_pitch(harmonic, frames.pitch_hz)
     # The deepest voices have no two periods in a frame: there a long coloured sound must do.
     dense = (frames.flatness < settings["dense_flatness"]) & (
         frames.level_db > floor + settings["dense_over_floor_db"]
     )
     dense_hold = _count_run(high & dense)
+    voiced = harmonic | (high & (coloured | dense))
     wanted_hold = seconds_to_frames(settings["shortest_voiced_seconds"])
     islands: list[tuple[int, int, float]] = []
     for first, last in bridge(runs(low), seconds_to_frames(settings["bridge_seconds"])):
@@ -107,7 +107,9 @@ def find_activity(
         end = min(last, first + int(places[-1]) + 1 + seconds_to_frames(settings["trail_seconds"]))
         loudness = float(np.percentile(frames.level_db[first:last][places], 90))
         # What lies far below the piece's own loudness is room and breath before and after it.
-        loud = np.flatnonzero(frames.level_db[begin:end] > loudness - settings["edge_below_db"])
+        level = frames.level_db[begin:end]
+        hiss = (frames.flatness[begin:end] > 0.4) & (level < loudness - settings["hiss_below_db"])
+        loud = np.flatnonzero((level > loudness - settings["edge_below_db"]) & ~hiss)
         islands.append((begin + int(loud[0]), begin + int(loud[-1]) + 1, loudness))
     spans = [
         (begin / FRAMES_PER_SECOND, end / FRAMES_PER_SECOND)

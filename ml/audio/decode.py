@@ -35,9 +35,11 @@ _HEADERLESS = {
     "gsm": ("gsm", "gsm"),
 }
 _GSM_FRAME_BYTES = 33  # ETSI EN 300 961: 260 bits in 33 bytes, whose first nibble is 0xD
-# The 16-bit steps of one 8-bit law read as the other jump about; a smooth wave has neighbouring
-# samples that agree. The gap between the two laws on real speech is 0.3 and more.
-_LAW_MARGIN = 0.25
+# Bytes of one 8-bit law read as the other jump about; neighbouring samples of the right one agree.
+# 1 − their correlation is 1.6 to 4.7 times as large under the wrong law on speech and tones, and
+# the same on white noise, of which nothing is said.
+_LAW_RATIO = 1.3
+_LAW_CORRELATION = 0.5
 _IDENTICAL_DB = -40.0  # what is left after subtracting one channel from the other
 
 
@@ -242,7 +244,8 @@ def _guess_law(data: bytes) -> str | None:
         smoothness[law] = float(np.dot(wave[1:], wave[:-1])) / energy if energy else 0.0
     best = max(smoothness, key=lambda law: smoothness[law])
     other = "alaw" if best == "mulaw" else "mulaw"
-    return best if smoothness[best] - smoothness[other] > _LAW_MARGIN else None
+    is_clear = 1 - smoothness[other] > _LAW_RATIO * (1 - smoothness[best])
+    return best if smoothness[best] > _LAW_CORRELATION and is_clear else None
 
 
 def _mulaw_table() -> NDArray[np.float32]:

@@ -346,7 +346,7 @@ def _two_voices(speech: list[Span], frames: Frames) -> bool:
         points += weights["greeting_points"]
     if len(speech) >= weights["many_pieces"]:
         points += weights["many_points"]
-    return points >= weights["needed_points"]
+    return bool(points >= weights["needed_points"])
 
 
 def _is_waiting(utterances: list[Span]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -175,10 +176,8 @@ def encode(signal: Signal, codec: str = "pcm16") -> Coded:
     """A file of the contract's formats holding `signal` (channels, samples)."""
     rows = np.clip(np.atleast_2d(signal), -0.9999, 0.9999)
     if codec in ("raw_mulaw", "raw_alaw"):
-        import av
-
-        name = "pcm_mulaw" if codec == "raw_mulaw" else "pcm_alaw"
-        return Coded(_with_av(rows[:1], av.codec.Codec(name, "w").name, codec[4:]), codec[4:][:4])
+        law = codec.removeprefix("raw_")
+        return Coded(_with_av(rows[:1], f"pcm_{law}", law), law.replace("mulaw", "ulaw"))
     if codec in ("mp3", "opus", "m4a", "ogg"):
         container, name = {
             "mp3": ("mp3", "libmp3lame"),
@@ -212,16 +211,19 @@ def _with_av(rows: Signal, name: str, container: str) -> bytes:
     buffer = io.BytesIO()
     layout = "mono" if len(rows) == 1 else "stereo"
     with av.open(buffer, "w", format=container, options={"strict": "-2"}) as output:
-        stream = output.add_stream(name, rate=RATE, options={"strict": "-2"})
+        stream: Any = output.add_stream(name, rate=RATE, options={"strict": "-2"})
         stream.layout = layout
         if name not in ("pcm_mulaw", "pcm_alaw"):
             stream.bit_rate = 16000 * len(rows)
         samples = np.ascontiguousarray(np.round(rows * 32767).astype(np.int16))
         frame = av.AudioFrame.from_ndarray(samples, format="s16p", layout=layout)
         frame.sample_rate = RATE
-        wanted = stream.codec_context.codec.audio_formats[0].name
+        context: Any = stream.codec_context
         resampler = av.AudioResampler(
-            format=wanted, layout=layout, rate=RATE, frame_size=stream.codec_context.frame_size
+            format=context.codec.audio_formats[0].name,
+            layout=layout,
+            rate=RATE,
+            frame_size=context.frame_size,
         )
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             output.mux(stream.encode(piece))

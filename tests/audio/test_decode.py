@@ -1,0 +1,161 @@
+"""Every format of the contract decodes to the same sound; what is no sound says why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scenes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.audio import Recording, UnreadableAudio, decode, merge
+
+SECONDS = 2.0
+
+
+def two_tones() -> scenes.Signal:
+    return np.stack([scenes.tone((600.0,), SECONDS, -15.0), scenes.tone((1500.0,), SECONDS, -15.0)])
+
+
+def strongest_hz(row: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(row * np.hanning(row.size)))
+    return float(spectrum.argmax() * 8000 / row.size)
+
+
+@pytest.mark.parametrize(
+    ("codec", "reported"),
+    [
+        ("pcm16", "pcm_s16le"),
+        ("pcm24", "pcm_s24le"),
+        ("pcm8", "pcm_u8"),
+        ("alaw", "pcm_alaw"),
+        ("mulaw", "pcm_mulaw"),
+        ("flac", "flac"),
+        ("mp3", "mp3"),
+        ("opus", "opus"),
+        ("ogg", "vorbis"),
+        ("m4a", "aac"),
+    ],
+)
+def test_stereo_formats_keep_both_sides_apart(codec: str, reported: str) -> None:
+    coded = scenes.encode(two_tones(), codec)
+    recording = decode(coded.data, coded.extension)
+    assert recording.codec.startswith(reported)
+    assert recording.source_channels == 2
+    assert recording.sides == ["agent", "customer"]
+    assert recording.sampling_rate == 8000
+    assert recording.duration_seconds == pytest.approx(SECONDS, abs=0.25)
+    assert [strongest_hz(row) for row in recording.signal] == pytest.approx([600, 1500], abs=5)
+    level = 10 * np.log10(np.mean(recording.signal[0] ** 2))
+    assert level == pytest.approx(-15.0, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("codec", "extension"), [("raw_mulaw", "ulaw"), ("raw_alaw", "alaw"), ("gsm", "wav")]
+)
+def test_mono_formats(codec: str, extension: str) -> None:
+    coded = scenes.encode(scenes.tone((600.0,), SECONDS, -15.0)[None], codec)
+    assert coded.extension == extension
+    recording = decode(coded.data, coded.extension)
+    assert recording.sides == ["mixed"]
+    assert strongest_hz(recording.signal[0]) == pytest.approx(600, abs=5)
+    assert recording.duration_seconds == pytest.approx(SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [6000, 11025, 16000, 44100, 48000])
+def test_any_rate_comes_down_to_8_khz(rate: int, tmp_path) -> None:
+    import soundfile
+
+    time = np.arange(rate * 2) / rate
+    path = tmp_path / "call.wav"
+    soundfile.write(path, 0.2 * np.sin(2 * np.pi * 700 * time), rate)
+    recording = decode(path)
+    assert recording.source_sampling_rate == rate
+    assert recording.duration_seconds == pytest.approx(2.0, abs=0.02)
+    assert strongest_hz(recording.signal[0]) == pytest.approx(700, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("data", "extension", "reason"),
+    [
+        (b"", "wav", "empty"),
+        (b"Error 500: recording not found on this server\n" * 3, "wav", "text"),
+        (b"Error 500: recording not found on this server\n" * 3, "ulaw", "text"),
+        ("录音文件不存在，请联系管理员。".encode(), "mp3", "text"),
+        ("not here".encode("utf-16"), "wav", "text"),
+        (scenes.encode(np.zeros((2, 8), np.float32)).data[:44], "wav", "no sample"),
+        (bytes(range(256)) * 20, "flac", "no decoder"),
+    ],
+)
+def test_what_is_no_sound_says_why(data: bytes, extension: str, reason: str) -> None:
+    with pytest.raises(UnreadableAudio, match=reason):
+        decode(data, extension)
+
+
+def test_a_missing_path_is_no_verdict(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError):
+        decode(tmp_path / "gone.wav")
+
+
+def test_a_cut_wav_gives_what_is_there_and_a_note() -> None:
+    whole = scenes.encode(two_tones()).data
+    recording = decode(whole[: 44 + (len(whole) - 44) // 2 + 1], "wav")
+    assert recording.duration_seconds == pytest.approx(SECONDS / 2, abs=0.01)
+    assert any("cut short" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize(
+    ("codec", "named", "codec_found"),
+    [
+        ("mp3", "wav", "mp3"),
+        ("pcm16", "mp3", "pcm_s16le"),
+        ("flac", "ulaw", "flac"),
+        ("m4a", "alaw", "aac"),
+        ("raw_alaw", "ulaw", "pcm_alaw"),
+        ("raw_mulaw", "alaw", "pcm_mulaw"),
+        ("raw_mulaw", "wav", "pcm_mulaw"),
+    ],
+)
+def test_content_overrules_the_name(codec: str, named: str, codec_found: str) -> None:
+    sound = scenes.tone((440.0,), SECONDS, -15.0) + scenes.noise(SECONDS, -50.0, 1)
+    recording = decode(scenes.encode(sound[None], codec).data, named)
+    assert recording.codec.startswith(codec_found)
+    assert strongest_hz(recording.signal[0]) == pytest.approx(440, abs=5)
+    assert any(f"named .{named}" in note for note in recording.notes)
+
+
+@pytest.mark.parametrize("codec", ["pcm16", "mulaw", "mp3"])
+def test_identical_channels_are_one(codec: str) -> None:
+    sound = scenes.tone((440.0,), SECONDS, -15.0) + scenes.noise(SECONDS, -40.0, 1)
+    coded = scenes.encode(np.stack([sound, sound]), codec)
+    recording = decode(coded.data, coded.extension)
+    assert recording.sides == ["mixed"]
+    assert recording.source_channels == 2
+    assert any("same sound" in note for note in recording.notes)
+
+
+def test_a_silent_side_is_still_a_side() -> None:
+    sound = np.stack([np.zeros(16000, np.float32), scenes.tone((440.0,), 2.0, -15.0)])
+    assert decode(scenes.encode(sound).data, "wav").sides == ["agent", "customer"]
+
+
+def test_two_files_become_agent_and_customer() -> None:
+    agent = decode(scenes.encode(scenes.tone((600.0,), 2.0)[None]).data, "wav")
+    customer = decode(scenes.encode(scenes.tone((1500.0,), 3.0)[None], "alaw").data, "wav")
+    both = merge(agent, customer)
+    assert both.sides == ["agent", "customer"]
+    assert both.duration_seconds == pytest.approx(3.0, abs=0.01)
+    assert [strongest_hz(row[:16000]) for row in both.signal] == pytest.approx([600, 1500], abs=5)
+    assert not both.samples[0, 16100:].any()
+    assert any("differ in length" in note for note in both.notes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.binary(max_size=4000), st.sampled_from(["wav", "mp3", "ulaw", "gsm", "opus", "m4a"]))
+def test_any_bytes_decode_or_say_why(data: bytes, extension: str) -> None:
+    try:
+        recording: Recording | None = decode(data, extension)
+        reason = ""
+    except UnreadableAudio as error:
+        recording, reason = None, str(error)
+    assert reason if recording is None else recording.samples.shape[1] > 0
