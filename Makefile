@@ -56,7 +56,7 @@ lint: setup
 	@$(RUN)/ruff check
 	@$(RUN)/ruff format --check
 	@$(RUN)/mypy
-	@$(RUN)/sqlfluff lint --disable-progress-bar dbt/models
+	@$(RUN)/sqlfluff lint --processes 0 --disable-progress-bar dbt/models
 
 format: setup
 	@$(RUN)/ruff check --fix
