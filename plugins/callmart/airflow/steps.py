@@ -94,7 +94,10 @@ def build_models() -> None:
     """Build staging, intermediate and marts with their tests."""
     from callmart.warehouse.dbt import build
 
-    log.info("%s", build(Settings.from_environment(), unit_tests=False))
+    result = build(Settings.from_environment(), unit_tests=False)
+    for node in sorted(result.nodes, key=lambda node: -node.seconds):
+        log.info("%6.2f s %s %s %s", node.seconds, node.status, node.resource_type, node.name)
+    log.info("%d nodes in %.1f s", len(result.nodes), result.seconds)
 
 
 def plan_reports(day: str | None) -> list[dict[str, Any]]:

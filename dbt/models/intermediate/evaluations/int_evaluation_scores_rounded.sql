@@ -22,7 +22,7 @@ evidence as (
         evaluation,
         evaluation_date,
         rule_version,
-        count(distinct (evidence_type, evidence_id)) as evidence_count
+        count(distinct evidence_type || '|' || evidence_id) as evidence_count
     from {{ ref("int_evaluation_evidence_weighted") }}
     group by customer_id, evaluation, evaluation_date, rule_version
 ),
@@ -35,14 +35,14 @@ totals as (
         rule_version,
         round(sum(points), 2) as score,
         round(sum(weight * trust) / nullif(sum(weight), 0), 4) as confidence,
-        {%- for place in [1, 2, 3] %}
-        max(component) filter (
-            where strength = {{ place }} and evidence_count > 0 and weight > 0
-        ) as component_{{ place }},
-        max(round(effect, 2)) filter (
-            where strength = {{ place }} and evidence_count > 0 and weight > 0
-        ) as effect_{{ place }}{{ "," if not loop.last }}
-        {%- endfor %}
+    {%- for place in [1, 2, 3] %}
+    max(component) filter (
+        where strength = {{ place }} and evidence_count > 0 and weight > 0
+    ) as component_{{ place }},
+    max(round(effect, 2)) filter (
+        where strength = {{ place }} and evidence_count > 0 and weight > 0
+    ) as effect_{{ place }}{{ "," if not loop.last }}
+    {%- endfor %}
     from ranked
     group by customer_id, evaluation, evaluation_date, rule_version
 ),
@@ -51,20 +51,20 @@ compared as (
     select
         totals.*,
         row(
-            score,
-            component_1, sign(effect_1),
-            component_2, sign(effect_2),
-            component_3, sign(effect_3)
+            totals.score,
+            totals.component_1, sign(totals.effect_1),
+            totals.component_2, sign(totals.effect_2),
+            totals.component_3, sign(totals.effect_3)
         )::text as content,
         lag(
             row(
-                score,
-                component_1, sign(effect_1),
-                component_2, sign(effect_2),
-                component_3, sign(effect_3)
+                totals.score,
+                totals.component_1, sign(totals.effect_1),
+                totals.component_2, sign(totals.effect_2),
+                totals.component_3, sign(totals.effect_3)
             )::text
         ) over (
-            partition by customer_id, evaluation, rule_version order by evaluation_date
+            partition by totals.customer_id, totals.evaluation, totals.rule_version order by totals.evaluation_date
         ) as previous_content
     from totals
 ),
