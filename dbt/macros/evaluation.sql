@@ -99,3 +99,34 @@ inner join components
         and scores.rule_version = components.rule_version
 where scores.evaluation = '{{ evaluation }}'
 {%- endmacro %}
+
+{#-
+What a phrase rule searches for and costs, with the defaults of CONTRACTS section 4 filled in and without its
+name: two definitions with equal content are one rule to the matcher, however they are written.
+-#}
+{% macro phrase_rule_content(definition) -%}
+jsonb_build_object(
+    'severity', {{ definition }} -> 'severity',
+    'points', coalesce(
+        nullif({{ definition }} -> 'points', 'null'::jsonb),
+        case {{ definition }} ->> 'severity'
+            when 'critical' then '20'::jsonb
+            when 'major' then '10'::jsonb
+            when 'minor' then '3'::jsonb
+        end
+    ),
+    'homophones', case coalesce({{ definition }} ->> 'homophones', 'no')
+        when 'true' then 'strict'
+        when 'false' then 'no'
+        else coalesce({{ definition }} ->> 'homophones', 'no')
+    end,
+    'within_seconds', nullif({{ definition }} -> 'within_seconds', 'null'::jsonb),
+    {%- for field, value in [
+        ["role", '"any"'], ["language", '"any"'], ["when", '"always"'], ["unless_window_chars", "12"],
+        ["max_edits", "0"], ["any", "[]"], ["all", "[]"], ["regex", "[]"], ["unless", "[]"], ["require", "[]"]
+    ] %}
+    '{{ field }}', coalesce(nullif({{ definition }} -> '{{ field }}', 'null'::jsonb), '{{ value }}'::jsonb)
+    {{- "," if not loop.last }}
+    {%- endfor %}
+)
+{%- endmacro %}

@@ -18,17 +18,13 @@ entries as (
     select
         stage,
         count(
-            distinct (
-                demand_id,
-                date_trunc('week', entered_at at time zone {{ business_time_zone() }})
-            )
+            distinct demand_id || '|' || date_trunc('week', entered_at at time zone {{ business_time_zone() }})
         ) as entered
     from history
     group by stage
 )
 
-select
-    'stage of ' || demands.demand_id as disagreement
+select 'stage of ' || demands.demand_id as disagreement
 from {{ ref("customer_demands") }} as demands
 left join history on demands.demand_id = history.demand_id and history.is_current
 where history.stage is distinct from demands.stage

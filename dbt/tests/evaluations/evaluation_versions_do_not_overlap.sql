@@ -18,4 +18,4 @@ inner join versions as another
         one.evaluation = another.evaluation
         and (one.rule_version, one.effective_from) < (another.rule_version, another.effective_from)
         and one.effective_from < another.effective_to
-        and another.effective_from < one.effective_to
+        and one.effective_to > another.effective_from

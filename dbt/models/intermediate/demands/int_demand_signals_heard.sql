@@ -1,4 +1,4 @@
--- One row a demand and signal of interest heard from its customer since the demand is known; in a customer with
+-- One row a demand and signal heard from its customer since the demand is known; in a customer with
 -- several demands it counts for each, for the words do not say which was meant.
 with first_stages as (
     select
@@ -20,7 +20,8 @@ select
     hits.started_at as call_started_at,
     hits.start_ms,
     hits.end_ms,
-    hits.text as quote
+    hits.text as quote,
+    coalesce(worth.value, 0) > 0 as is_interest
 from first_stages
 inner join {{ ref("int_phrase_hits_judged") }} as hits
     on
@@ -28,3 +29,5 @@ inner join {{ ref("int_phrase_hits_judged") }} as hits
         and first_stages.known_from <= hits.started_at
         and hits.purpose = 'signal'
         and hits.is_connected
+left join {{ ref("evaluation_code_values") }} as worth
+    on hits.rule_id = worth.code and worth.attribute = 'signal'

@@ -9,7 +9,7 @@ select distinct on (stages.demand_id)
     contradictions.reason_zh
 from {{ ref("int_demand_stages_sessionised") }} as stages
 inner join {{ ref("int_demand_signals_heard") }} as signals
-    on stages.demand_id = signals.demand_id and signals.call_started_at >= stages.entered_at
+    on stages.demand_id = signals.demand_id and stages.entered_at <= signals.call_started_at
 inner join {{ ref("demand_contradictions") }} as contradictions
     on signals.signal_id = contradictions.signal_id and stages.stage = contradictions.stage
 where stages.is_current

@@ -77,7 +77,7 @@ lines as (
         on
             calls.customer_id = earlier.customer_id
             and earlier.direction = 'outbound'
-            and earlier.started_at <= calls.started_at
+            and calls.started_at >= earlier.started_at
             and earlier.started_at >= calls.started_at - interval '{{ evaluation_window_days() }} days'
     group by calls.call_id
 ),
@@ -90,7 +90,7 @@ repeats as (
     inner join calls as earlier
         on
             calls.customer_id = earlier.customer_id
-            and earlier.started_at < calls.started_at
+            and calls.started_at > earlier.started_at
             and earlier.started_at
             > calls.started_at - interval '1 day' * {{ evaluation_setting("repeat_contact_days", "calls.call_date") }}
     group by calls.call_id

@@ -14,7 +14,8 @@ with calls as (
         is_handled,
         talk_seconds,
         hold_seconds,
-        wrap_up_seconds
+        wrap_up_seconds,
+        {{ evaluation_setting("engaged_talk_seconds", "call_date") }} as engaged_talk_seconds
     from {{ ref("int_calls_reconciled") }}
     where is_connected and customer_id is not null
 ),
@@ -100,7 +101,9 @@ select
     {{ place_ms("monologues.start_seconds") }} as monologue_ms,
     {{ place_ms("sides.customer_first_speech_seconds") }} as customer_first_speech_ms,
     least(1, {{ ratio("recordings.silence_seconds", "recordings.heard_seconds") }}) as silence_share,
-    least(1, {{ ratio("recordings.mutual_silence_over_3s_seconds", "recordings.heard_seconds") }}) as long_silence_share,
+    least(
+        1, {{ ratio("recordings.mutual_silence_over_3s_seconds", "recordings.heard_seconds") }}
+    ) as long_silence_share,
     least(1, {{ ratio("recordings.overlap_seconds", "recordings.heard_seconds") }}) as overlap_share,
     {{ ratio("recordings.interruptions", "recordings.heard_seconds / 60") }} as interruptions_per_minute,
     recordings.agent_response_seconds_median as agent_response_seconds,
@@ -127,7 +130,7 @@ select
         when calls.is_handled
             then calls.talk_seconds + coalesce(calls.hold_seconds, 0) + coalesce(calls.wrap_up_seconds, 0)
     end as agent_handle_seconds,
-    (calls.is_handled and calls.talk_seconds >= settings.engaged_talk_seconds)::integer as engaged
+    (calls.is_handled and calls.talk_seconds >= calls.engaged_talk_seconds)::integer as engaged
 from calls
 left join recordings
     on calls.content_hash = recordings.content_hash and calls.analyser_version = recordings.analyser_version
@@ -140,6 +143,3 @@ left join emotions on calls.call_id = emotions.call_id
 left join {{ ref("int_attempts_measured") }} as attempts on calls.call_id = attempts.call_id
 left join {{ ref("int_agent_half_hours") }} as states
     on calls.agent_id = states.agent_id and calls.half_hour_at = states.half_hour_at
-cross join lateral (
-    select {{ evaluation_setting("engaged_talk_seconds", "calls.call_date") }} as engaged_talk_seconds
-) as settings

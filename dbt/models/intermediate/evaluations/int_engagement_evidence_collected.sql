@@ -6,14 +6,17 @@ with attempts as (
     from {{ ref("int_attempts_measured") }} as attempts
 ),
 
+-- What a call is worth in interest: the sum of what its signals are worth by the seed.
 signals as (
     select
-        call_id,
-        count(*) as signals,
-        min(start_ms) as first_ms
-    from {{ ref("int_phrase_hits_judged") }}
-    where purpose = 'signal'
-    group by call_id
+        hits.call_id,
+        sum(worth.value) as signals,
+        min(hits.start_ms) filter (where worth.value > 0) as first_ms
+    from {{ ref("int_phrase_hits_judged") }} as hits
+    inner join {{ ref("evaluation_code_values") }} as worth
+        on hits.rule_id = worth.code and worth.attribute = 'signal'
+    where hits.purpose = 'signal'
+    group by hits.call_id
 ),
 
 calls as (

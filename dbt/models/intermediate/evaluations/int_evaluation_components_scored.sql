@@ -58,27 +58,29 @@ valued as (
 )
 
 select
-    customer_id,
-    evaluation,
-    evaluation_date,
-    rule_version,
-    component,
-    weight,
-    prior,
-    prior_strength,
-    evidence_count,
-    mean_value,
-    round(curve_value, 10) as curve_value,
+    valued.customer_id,
+    valued.evaluation,
+    valued.evaluation_date,
+    valued.rule_version,
+    valued.component,
+    valued.weight,
+    valued.prior,
+    valued.prior_strength,
+    valued.evidence_count,
+    valued.mean_value,
+    round(valued.curve_value, 10) as curve_value,
     case
-        when evidence_count = 0 then 0
-        else round(evidence_count / (evidence_count + prior_strength), 10)
+        when valued.evidence_count = 0 then 0
+        else round(valued.evidence_count / (valued.evidence_count + valued.prior_strength), 10)
     end as trust,
     round(
-        weight * case
-            when evidence_count = 0 then prior
-            else (evidence_count * curve_value + prior_strength * prior) / (evidence_count + prior_strength)
+        valued.weight * case
+            when valued.evidence_count = 0 then valued.prior
+            else
+                (valued.evidence_count * valued.curve_value + valued.prior_strength * valued.prior)
+                / (valued.evidence_count + valued.prior_strength)
         end,
         10
     ) as points,
-    round(weight * prior, 10) as prior_points
+    round(valued.weight * valued.prior, 10) as prior_points
 from valued

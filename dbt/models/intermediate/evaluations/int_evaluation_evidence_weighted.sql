@@ -16,7 +16,8 @@ select
         else
             round(
                 power(
-                    0.5::numeric, (days.evaluation_date - evidence.valid_from)::numeric / weights.half_life_days::numeric
+                    0.5::numeric,
+                    (days.evaluation_date - evidence.valid_from)::numeric / weights.half_life_days::numeric
                 ),
                 12
             )

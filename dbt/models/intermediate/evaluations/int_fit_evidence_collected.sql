@@ -64,13 +64,14 @@ states as (
     from demands
     left join code_values as stages on stages.attribute = 'stage' and lower(demands.stage) = stages.code
     left join code_values as roles on roles.attribute = 'decision_role' and lower(demands.decision_role) = roles.code
-    cross join lateral (
-        values
-        ('demand_stage', stages.value::numeric),
-        ('decision_role', roles.value::numeric),
-        ('budget_coverage', demands.budget_coverage::numeric),
-        ('need_horizon_days', demands.need_horizon_days::numeric)
-    ) as measure (component, raw_value)
+    cross join
+        lateral (
+            values
+            ('demand_stage', stages.value::numeric),
+            ('decision_role', roles.value::numeric),
+            ('budget_coverage', demands.budget_coverage::numeric),
+            ('need_horizon_days', demands.need_horizon_days::numeric)
+        ) as measure (component, raw_value)
 
     union all
 
@@ -87,12 +88,13 @@ states as (
         on consents.attribute = 'consent_status' and customers.consent_status = consents.code
     left join code_values as segments
         on segments.attribute = 'segment' and lower(customers.segment) = segments.code
-    cross join lateral (
-        values
-        ('consent', consents.value::numeric),
-        ('callable', (not customers.do_not_call)::integer::numeric),
-        ('segment', segments.value::numeric)
-    ) as measure (component, raw_value)
+    cross join
+        lateral (
+            values
+            ('consent', consents.value::numeric),
+            ('callable', (not customers.do_not_call)::integer::numeric),
+            ('segment', segments.value::numeric)
+        ) as measure (component, raw_value)
     where customers.deleted_at is null
 )
 

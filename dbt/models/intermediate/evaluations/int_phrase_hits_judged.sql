@@ -3,7 +3,7 @@
 with configured as (
     select
         rule_id,
-        definition,
+        {{ phrase_rule_content("definition") }} as rule_content,
         effective_from,
         valid_from,
         valid_to,
@@ -50,7 +50,7 @@ hits as (
         hits.points,
         definitions.purpose,
         definitions.origin,
-        definitions.definition,
+        {{ phrase_rule_content("definitions.definition") }} as rule_content,
         definitions.name_en,
         definitions.name_zh
     from {{ ref("int_calls_reconciled") }} as calls
@@ -66,7 +66,7 @@ configured_at_start as (
     select distinct on (calls.call_id, configured.rule_id)
         calls.call_id,
         configured.rule_id,
-        configured.definition,
+        configured.rule_content,
         configured.effective_from,
         configured.rule_version
     from (
@@ -94,8 +94,8 @@ in_force as (
         on
             hits.call_id = configured_at_start.call_id
             and hits.rule_id = configured_at_start.rule_id
-            and hits.definition = configured_at_start.definition
-    where hits.origin = 'crm' and hits.purpose = 'rule'
+            and hits.rule_content = configured_at_start.rule_content
+    where hits.purpose = 'rule'
 
     union all
 

@@ -15,6 +15,12 @@ first_days as (
     group by customer_id
 ),
 
+version_days as (
+    select effective_from from {{ ref("quality_weights") }}
+    union
+    select effective_from from {{ ref("quality_tiers") }}
+),
+
 days as (
     select
         customer_id,
@@ -23,13 +29,9 @@ days as (
     union
     select
         first_days.customer_id,
-        greatest(first_days.first_date, weights.effective_from) as quality_date
+        greatest(first_days.first_date, version_days.effective_from) as quality_date
     from first_days
-    cross join (
-        select effective_from from {{ ref("quality_weights") }}
-        union
-        select effective_from from {{ ref("quality_tiers") }}
-    ) as weights
+    cross join version_days
 )
 
 select

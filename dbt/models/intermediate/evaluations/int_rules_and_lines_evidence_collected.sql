@@ -41,7 +41,7 @@ judged as (
     from attempts
     inner join rules
         on
-            (rules.campaign_id is null or rules.campaign_id = attempts.campaign_id)
+            (rules.campaign_id is null or attempts.campaign_id = rules.campaign_id)
             and (rules.rule_type = 'inbound_routing') = (attempts.direction = 'inbound')
             and attempts.started_at >= rules.in_force_from
             and attempts.started_at < rules.in_force_to

@@ -20,17 +20,18 @@ reasons as (
                 reason.component asc
         ) as strength
     from dimensions
-    cross join lateral (
-        values
-        {%- for place in [1, 2, 3] %}
-        (
-            dimensions.reason_{{ place }},
-            dimensions.reason_{{ place }}_points,
-            dimensions.reason_{{ place }}_en,
-            dimensions.reason_{{ place }}_zh
-        ){{ "," if not loop.last }}
-        {%- endfor %}
-    ) as reason (component, points, label_en, label_zh)
+    cross join
+        lateral (
+            values
+            {%- for place in [1, 2, 3] %}
+            (
+                dimensions.reason_{{ place }},
+                dimensions.reason_{{ place }}_points,
+                dimensions.reason_{{ place }}_en,
+                dimensions.reason_{{ place }}_zh
+            ){{ "," if not loop.last }}
+            {%- endfor %}
+        ) as reason (component, points, label_en, label_zh)
     where reason.points is not null
 ),
 
@@ -38,13 +39,13 @@ strongest as (
     select
         customer_id,
         quality_date,
-        quality_version
-        {%- for place in [1, 2, 3] %},
+        {%- for place in [1, 2, 3] %}
         max(component) filter (where strength = {{ place }}) as reason_{{ place }},
         max(label_en) filter (where strength = {{ place }}) as reason_{{ place }}_en,
         max(label_zh) filter (where strength = {{ place }}) as reason_{{ place }}_zh,
-        max(sign(effect)) filter (where strength = {{ place }}) as direction_{{ place }}
+        max(sign(effect)) filter (where strength = {{ place }}) as direction_{{ place }},
         {%- endfor %}
+        quality_version
     from reasons
     group by customer_id, quality_date, quality_version
 ),
@@ -135,12 +136,13 @@ movers as (
         labels.label_en || ' ' || to_char(mover.change, 'FMSG990.00') as change_reason_en,
         labels.label_zh || ' ' || to_char(mover.change, 'FMSG990.00') as change_reason_zh
     from changes
-    cross join lateral (
-        values
-        {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
-        ('{{ dimension }}', changes.{{ dimension }}_change){{ "," if not loop.last }}
-        {%- endfor %}
-    ) as mover (dimension, change)
+    cross join
+        lateral (
+            values
+            {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
+            ('{{ dimension }}', changes.{{ dimension }}_change){{ "," if not loop.last }}
+            {%- endfor %}
+        ) as mover (dimension, change)
     inner join {{ ref("evaluation_labels") }} as labels
         on mover.dimension = labels.evaluation and labels.component is null
     where mover.change <> 0

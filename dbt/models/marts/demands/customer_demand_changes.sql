@@ -19,16 +19,21 @@ attributes as (
         attribute.value,
         attribute.is_custom
     from versions
-    cross join lateral (
-        values
-        {%- for attribute in attributes %}
-        {%- if attribute.endswith("_at") %}
-        ('{{ attribute }}', to_char(versions.{{ attribute }} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), false)
-        {%- else %}
-        ('{{ attribute }}', versions.{{ 'delivered_' if attribute == 'customer_id' }}{{ attribute }}::text, false)
-        {%- endif %}{{ "," if not loop.last }}
-        {%- endfor %}
-    ) as attribute (name, value, is_custom)
+    cross join
+        lateral (
+            values
+            {%- for attribute in attributes %}
+            {%- if attribute.endswith("_at") %}
+            (
+                '{{ attribute }}',
+                to_char(versions.{{ attribute }} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+                false
+            )
+            {%- else %}
+            ('{{ attribute }}', versions.{{ 'delivered_' if attribute == 'customer_id' }}{{ attribute }}::text, false)
+            {%- endif %}{{ "," if not loop.last }}
+            {%- endfor %}
+        ) as attribute (name, value, is_custom)
 
     union all
 

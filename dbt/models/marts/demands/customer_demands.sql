@@ -45,6 +45,7 @@ signals as (
             order by call_started_at, start_ms, signal_id, hit_index
         ) as signals
     from {{ ref("int_demand_signals_heard") }}
+    where is_interest
     group by demand_id
 )
 

@@ -31,7 +31,7 @@ campaigns as (
     inner join attempts
         on
             stages.customer_id = attempts.customer_id
-            and attempts.started_at <= stages.entered_at
+            and stages.entered_at >= attempts.started_at
             and attempts.started_at
             > stages.entered_at
             - interval '1 day'

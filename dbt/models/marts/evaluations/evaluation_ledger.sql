@@ -77,7 +77,7 @@ contributions as (
         null::numeric as raw_value,
         null::text as call_id,
         null::bigint as place_ms,
-        weight * (1 - trust) * prior as exact_points
+        components.weight * (1 - components.trust) * components.prior as exact_points
     from components
     where evidence_count = 0 or prior_strength > 0
 ),
