@@ -264,3 +264,29 @@ def test_memory_by_machine(gigabytes: int, expected: str) -> None:
     sizes = {"shared_buffers": {"part_of_memory": 0.0625, "least_mb": 128, "most_mb": 1024}}
 
     assert memory_settings(sizes, gigabytes * 2**30) == {"shared_buffers": expected}
+
+
+def test_commands_find_the_stack_by_what_up_wrote(
+    running: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLMART_HOME", str(running.home))
+    monkeypatch.delenv("CALLMART_WAREHOUSE_DSN", raising=False)
+    command = [str(Path(sys.executable).with_name("callmart")), "psql", "--tuples-only"]
+
+    asked = subprocess.run(
+        [*command, "--command", "select 'it is ' || current_database()"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    elsewhere = subprocess.run(
+        [*command, "--command", "select 1"],
+        env={**os.environ, "CALLMART_WAREHOUSE_DSN": "host=127.0.0.1 port=1 user=me"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert asked.stdout.strip() == "it is callmart"
+    assert elsewhere.returncode != 0, "a warehouse named by the shell comes first"
+    assert "port 1 failed" in elsewhere.stderr

@@ -62,13 +62,21 @@ def up(as_json: bool) -> None:
 
 
 @click.command()
-def down() -> None:
+@click.option(
+    "--delete-data", is_flag=True, help="Delete warehouse, bucket, mails and secrets too."
+)
+def down(delete_data: bool) -> None:
     """Stop the embedded stack; its data stay."""
     from callmart.local.processes import ServiceError
     from callmart.local.stack import Stack
 
+    stack = Stack(Settings.from_environment().home)
     try:
-        stopped = Stack(Settings.from_environment().home).down(_say)
+        if delete_data:
+            stack.remove()
+            click.echo(f"The stack is down and {stack.home} is deleted.")
+            return
+        stopped = stack.down(_say)
     except ServiceError as error:
         _say(str(error))
         sys.exit(1)

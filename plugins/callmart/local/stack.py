@@ -487,7 +487,8 @@ class Stack:
     def remove(self) -> None:
         """Stop and delete everything: data, bucket, secrets."""
         self.down()
-        self.postgres().remove()
+        if (self.home / "secrets.json").exists():
+            self.postgres().remove()
         shutil.rmtree(self.home)
 
     def __enter__(self) -> Stack:
