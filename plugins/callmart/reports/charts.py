@@ -86,4 +86,6 @@ def bars(
     text = base.mark_text(align="left", dx=4, color=INK, fontSize=12).encode(
         text=alt.Text("value:Q", format=",.4~g")
     )
-    return _svg(base.mark_bar(color=colour) + text)
+    return _svg(
+        base.mark_bar(color=colour, size=min(22, HEIGHT / max(len(values), 1) * 0.8)) + text
+    )

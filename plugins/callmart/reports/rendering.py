@@ -34,6 +34,9 @@ FIGURES: dict[str, tuple[str, bool | None, str | None]] = {
     "phrase_violations": ("count", False, "transcribed"),
 }
 
+BEST_HOUR_ATTEMPTS = 10
+"""An hour with fewer attempts is not called the best: its ratio says too little."""
+
 Row = Mapping[str, Any]
 Data = Mapping[str, Sequence[Row]]
 
@@ -158,17 +161,17 @@ class Renderer:
         return f"callmart {self.words['title']} {self.day.isoformat()} · {label} {ratio}"
 
     def _subtitle(self) -> str:
-        previous = self.previous
-        return str(
+        parts = [
             self.words["subtitle"].format(
                 weekday=self.words["weekdays"][self.day.weekday()],
                 day=self.day.isoformat(),
                 zone=self.zone_name,
-                previous=(
-                    previous["call_date"].isoformat() if previous else self.words["no_previous"]
-                ),
-            )
-        )
+            ),
+            self.words["compared"].format(previous=self.previous["call_date"].isoformat())
+            if self.previous
+            else self.words["no_previous"],
+        ]
+        return " · ".join(parts)
 
     def _figures(self) -> list[dict[str, Any]]:
         figures = []
@@ -235,9 +238,7 @@ class Renderer:
             previous_day = self.previous["call_date"].isoformat()
             sentences.append(self._say(key, points=points, previous=previous_day))
         hours = self.data["hourly"]
-        # An hour with a handful of attempts says nothing: it takes a tenth of the day's mean hour.
-        floor = today["attempts"] / max(len(hours), 1) / 2
-        solid = [row for row in hours if row["attempts"] >= floor]
+        solid = [row for row in hours if row["attempts"] >= BEST_HOUR_ATTEMPTS]
         if solid:
             best = max(solid, key=lambda row: (row["connected"] / row["attempts"], -row["hour"]))
             sentences.append(
@@ -270,6 +271,7 @@ class Renderer:
         if not total:
             return {"sentences": [self._say("no_tiers")], "charts": [], "tables": []}
         by_tier = {row["tier"]: row["customers"] for row in tiers}
+        tiers = [{"tier": tier, "customers": by_tier.get(tier, 0)} for tier in "ABCD"]
         scores = [
             {"name": words["evaluations"][row["evaluation"]], "score": row["score"]}
             for row in self.data["scores"]
