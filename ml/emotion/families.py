@@ -188,11 +188,12 @@ class GaussianMixture(Family):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Mixture
 
-        frames = np.concatenate([stretch.frames for stretch in stretches])
-        scaler = _fit_scaler(frames)
         # Neighbouring frames share most of their window: a share of them says nearly all.
-        step = max(3, len(frames) // _MIXTURE_FRAMES)
-        sample = _scale(frames[::step], scaler["mean"], scaler["scale"]).astype(np.float64)
+        total = sum(len(stretch.frames) for stretch in stretches)
+        step = max(3, total // _MIXTURE_FRAMES)
+        frames = np.concatenate([stretch.frames for stretch in stretches])[::step]
+        scaler = _fit_scaler(frames)
+        sample = _scale(frames, scaler["mean"], scaler["scale"]).astype(np.float64)
         mixture = Mixture(
             min(self.components, max(1, len(sample) // 50)), covariance_type="diag",
             reg_covar=self.variance_floor, init_params="k-means++", max_iter=30, tol=1e-2,
