@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from callmart.local import processes
 from callmart.local.processes import Service, ServiceError, write_file
 
 # Starts a child that ignores the polite signal and says when it is ready; then both wait for good.
@@ -118,6 +119,19 @@ def test_the_log_is_for_the_owner_alone(service: Service, tmp_path: Path) -> Non
     start_family(service, tmp_path / "ready")
 
     assert service.log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_long_log_is_set_aside_at_the_next_start(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "LOG_LIMIT_BYTES", 10)
+    service.log.parent.mkdir()
+    service.log.write_text("more than ten bytes")
+
+    start_family(service, tmp_path / "ready")
+
+    assert service.log.read_text() == ""
+    assert service.log.with_suffix(".log.1").read_text() == "more than ten bytes"
 
 
 def test_write_file_replaces_whole_and_sets_the_mode(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ from pathlib import Path
 import psutil
 
 
+LOG_LIMIT_BYTES = 20 * 2**20
+"""A longer log is set aside when its service starts again; the one set aside before goes."""
+
+
 class ServiceError(Exception):
     """A service did not start or stop; the message ends with the last lines of its log."""
 
@@ -154,6 +158,8 @@ class Service:
     ) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
             self.log.chmod(0o600)
             try:
