@@ -219,16 +219,9 @@ class Folded:
         return False
 
 
-def fold(
-    text: str,
-    ends: Places | None = None,
-    barriers: Places | None = None,
-    silent: Places | None = None,
-) -> Folded:
-    """Fold a buffer.
+def fold(text: str, barriers: Places | None = None, silent: Places | None = None) -> Folded:
+    """Fold a buffer. A full stop counts where a blank follows, not at the end of the buffer.
 
-    ends: places just behind each turn's last character: a full stop there ends a sentence. None:
-        the text is a phrase, in which a full stop counts only before a blank.
     barriers: places that fold to BARRIER, which no phrase holds.
     silent: places that shall vanish whatever stands there (the name of a speaker before a cue).
     """
@@ -249,8 +242,6 @@ def fold(
         before_blank = np.zeros(stops.size, dtype=bool)
         inside = following < raw.size
         before_blank[inside] = (kind[following[inside]] & _BLANK) != 0
-        if ends is not None:
-            before_blank |= np.isin(following, ends)
         folded[stops[before_blank]] = ord(".")
         kind[stops[before_blank]] &= ~np.uint8(_PUNCTUATION)
     if silent is not None and silent.size:

@@ -11,7 +11,7 @@ import numpy as np
 import re2
 
 from ml.phrases import folding, pronunciation, rules
-from ml.phrases.folding import BARRIER, GAP_BLANK, GAP_NONE, GAP_OTHER, Folded
+from ml.phrases.folding import GAP_BLANK, GAP_NONE, GAP_OTHER, Folded
 from ml.phrases.index import PhraseIndex
 from ml.phrases.rules import Rule, rule_hash
 from ml.phrases.spelling import SlipIndex
@@ -159,25 +159,32 @@ class _Turn:
 def _turns(segments: Sequence[Segment]) -> list[_Turn]:
     """Join the turns of each speaker, across back-channels too."""
     characters, words = folding.speech_sizes([s.text[s.speech_start :] for s in segments])
+    is_short = (characters <= _BACK_CHANNEL_CHARACTERS) & (words <= _BACK_CHANNEL_WORDS)
     turns: list[_Turn] = []
     running: dict[tuple[str | None, str | None], _Turn] = {}
+    # What others have said since a running speaker's last segment: characters and words.
     between: dict[tuple[str | None, str | None], tuple[int, int]] = {}
-    for segment, said, spoken in zip(segments, characters.tolist(), words.tolist(), strict=True):
+    for place, (segment, short) in enumerate(zip(segments, is_short.tolist(), strict=True)):
         # A side speaks with one voice; without sides the supplier's label tells speakers apart.
         speaker = (segment.role, None if segment.role else segment.speaker)
-        if speaker in running:
-            running[speaker].segments.append(segment)
+        turn = running.get(speaker)
+        if turn is None:
+            turn = _Turn(segment.role, [segment])
+            turns.append(turn)
         else:
-            running[speaker] = _Turn(segment.role, [segment])
-            turns.append(running[speaker])
-        between[speaker] = (0, 0)
-        for other in list(running):
-            if other == speaker:
-                continue
-            total = (between[other][0] + said, between[other][1] + spoken)
+            turn.segments.append(segment)
+        if not short:
+            running = {speaker: turn}
+            between = {}
+            continue
+        running[speaker] = turn
+        between.pop(speaker, None)
+        for other in [key for key in running if key != speaker]:
+            before = between.get(other, (0, 0))
+            total = (before[0] + int(characters[place]), before[1] + int(words[place]))
             between[other] = total
             if not _is_back_channel(*total):
-                del running[other]
+                del running[other], between[other]
     return turns
 
 
@@ -192,44 +199,42 @@ class _Text:
 
     def __init__(self, transcript: Transcript) -> None:
         self.turns = _turns(transcript.segments)
-        parts: list[str] = []
-        self.segments: list[Segment] = []
-        self.segment_starts: list[int] = []
-        self.turn_of_segment: list[int] = []
-        ends: list[int] = []
-        barriers: list[int] = []
-        silent: list[int] = []
-        # Of each turn, in the buffer as delivered.
-        self.turn_places: list[tuple[int, int]] = []
-        place = 0
-        for number, turn in enumerate(self.turns):
-            turn_start = place
-            for index, segment in enumerate(turn.segments):
-                if index:
-                    parts.append("\n")
-                    place += 1
-                self.segments.append(segment)
-                self.segment_starts.append(place)
-                self.turn_of_segment.append(number)
-                silent.extend(range(place, place + segment.speech_start))
-                parts.append(segment.text)
-                place += len(segment.text)
-                ends.append(place)
-            parts.append(BARRIER)
-            self.turn_places.append((turn_start, place))
-            barriers.append(place)
-            place += 1
-        self.raw = "".join(parts)
-        self.folded = folding.fold(
-            self.raw,
-            np.array(ends, dtype=np.intp),
-            np.array(barriers, dtype=np.intp),
-            np.array(silent, dtype=np.intp),
-        )
-        bounds = np.searchsorted(self.folded.places, np.array(barriers, dtype=np.intp)).tolist()
+        self.segments = [segment for turn in self.turns for segment in turn.segments]
+        texts = [segment.text for segment in self.segments]
+        # Every segment ends with a line feed: a blank that ends words and sentences. The one at
+        # the end of a turn becomes a barrier.
+        self.raw = "\n".join([*texts, ""])
+        ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.intp, count=len(texts)) + 1)
+        self.segment_starts: list[int] = [0, *ends[:-1].tolist()]
+        sizes = np.fromiter((len(t.segments) for t in self.turns), np.intp, len(self.turns))
+        # Of each turn the first segment's number in the buffer, and one more at the end.
+        firsts = np.concatenate(([0], np.cumsum(sizes)))
+        self._first_segments: list[int] = firsts.tolist()
+        barriers = ends[firsts[1:] - 1] - 1
+        silent = [
+            place
+            for start, segment in zip(self.segment_starts, self.segments, strict=True)
+            if segment.speech_start
+            for place in range(start, start + segment.speech_start)
+        ]
+        self.folded = folding.fold(self.raw, barriers, np.array(silent, dtype=np.intp))
+        bounds = np.searchsorted(self.folded.places, barriers)
         # The folded text of turn n is [turn_starts[n], turn_ends[n]).
-        self.turn_ends: list[int] = bounds
-        self.turn_starts = [0, *(bound + 1 for bound in bounds[:-1])] if bounds else []
+        self.turn_ends: list[int] = bounds.tolist()
+        self.turn_starts: list[int] = [0, *(bounds[:-1] + 1).tolist()]
+
+    def is_spoken(self, turn: int) -> bool:
+        """Whether anything is said in a turn."""
+        return self.turn_ends[turn] > self.turn_starts[turn]
+
+    def turn_of_segment(self, number: int) -> int:
+        return bisect_right(self._first_segments, number) - 1
+
+    def turn_places(self, turn: int) -> tuple[int, int]:
+        """Where a turn starts and ends in the buffer as delivered."""
+        last = self._first_segments[turn + 1] - 1
+        end = self.segment_starts[last] + len(self.segments[last].text)
+        return self.segment_starts[self._first_segments[turn]], end
 
     def turn_at(self, folded_place: int) -> int:
         return bisect_right(self.turn_starts, folded_place) - 1
@@ -326,12 +331,8 @@ class Matcher:
         if transcript.is_connected is not None:
             is_connected = transcript.is_connected
         text = _Text(transcript)
-        spoken = [bool(end > start) for start, end in self._spans(text)]
         if is_connected is None:
-            is_connected = any(
-                turn.role == "customer" and said
-                for turn, said in zip(text.turns, spoken, strict=True)
-            )
+            is_connected = self._speaks(text, "customer")
         active = self._active(transcript.language, is_connected or not evaluate_connected)
         found = self._find_all(text, active)
         maker = _HitMaker(transcript, text)
@@ -346,8 +347,7 @@ class Matcher:
         missing = [
             maker.missing(self.rules[number], self._hashes[number])
             for number in self._requiring
-            if active[number]
-            and self._is_missing(number, found.get(number, []), text, spoken, maker)
+            if active[number] and self._is_missing(number, found.get(number, []), text, maker)
         ]
         missing.sort(key=lambda hit: hit.rule_id)
         return [hit for _, hit in hits] + missing
@@ -363,8 +363,12 @@ class Matcher:
         return self._known_active[key]
 
     @staticmethod
-    def _spans(text: _Text) -> list[tuple[int, int]]:
-        return list(zip(text.turn_starts, text.turn_ends, strict=True))
+    def _speaks(text: _Text, role: str) -> bool:
+        """Whether a side says anything at all."""
+        return any(
+            role in ("any", turn.role) and text.is_spoken(number)
+            for number, turn in enumerate(text.turns)
+        )
 
     def _find_all(self, text: _Text, active: list[bool]) -> dict[int, list[_Find]]:
         """Everything found, by rule: phrases literally, by sound and with slips; patterns."""
@@ -432,7 +436,7 @@ class Matcher:
                             end,
                             int(np.searchsorted(places, start)),
                             int(np.searchsorted(places, end)),
-                            text.turn_of_segment[number],
+                            text.turn_of_segment(number),
                             _REGEX,
                             which,
                         )
@@ -490,16 +494,10 @@ class Matcher:
         number: int,
         finds: list[_Find],
         text: _Text,
-        spoken: list[bool],
         maker: _HitMaker,
     ) -> bool:
         rule = self.rules[number]
-        turns = [
-            turn
-            for turn, said in zip(text.turns, spoken, strict=True)
-            if said and rule.role in ("any", turn.role)
-        ]
-        if not turns:
+        if not self._speaks(text, rule.role):
             return False
         first = maker.first_word_ms(rule.role) if rule.within_seconds is not None else None
         for find in finds:
@@ -617,7 +615,7 @@ class _HitMaker:
             high = end_offset + 1 if number == last else len(said)
             pieces.append(said[low:high])
         turn = text.turns[find.turn]
-        turn_start, turn_end = text.turn_places[find.turn]
+        turn_start, turn_end = text.turn_places(find.turn)
         context = text.raw[
             max(turn_start, find.start - _CONTEXT_CHARS) : min(turn_end, find.end + _CONTEXT_CHARS)
         ]

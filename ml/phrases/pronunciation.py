@@ -6,6 +6,7 @@ its longest-match segmentation is followed only where a word in the text changes
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -109,26 +110,28 @@ def sound_codes(text: Folded) -> npt.NDArray[np.uint32]:
     """The text with each ideograph replaced by the code of its syllable, shape (n,)."""
     readings = _readings()
     sounds = readings.alone[text.codes]
-    is_han: npt.NDArray[np.bool_] | None = None
+    found = sorted(readings.unusual.find(text.text, text.codes))
+    if not found:
+        return sounds
+    # A context is a run of ideographs without punctuation in it.
+    is_han = folding.han_mask(text.codes)
+    gaps = np.frombuffer(text.gaps, dtype=np.uint8)
+    goes_on = is_han[:-1] & is_han[1:] & (gaps[:-1] != GAP_PUNCTUATION)
+    cuts = [0, *(np.flatnonzero(~goes_on) + 1).tolist(), len(text.text)]
+    places: list[int] = []
+    read: list[int] = []
     done = 0
-    for start, end, _ in sorted(readings.unusual.find(text.text, text.codes)):
-        if end <= done:
+    for start, _, _ in found:
+        if start < done:
             continue
-        if is_han is None:
-            is_han = folding.han_mask(text.codes)
-        # A context is a run of ideographs without punctuation in it.
-        first, last = start, end
-        while first > done and is_han[first - 1] and text.gaps[first - 1] != GAP_PUNCTUATION:
-            first -= 1
-        while last < len(text.text) and is_han[last] and text.gaps[last - 1] != GAP_PUNCTUATION:
-            last += 1
-        for offset, word in _segment(text.text[first:last], readings):
-            read = readings.words.get(word)
-            if read is not None:
-                place = first + offset
-                if GAP_PUNCTUATION not in text.gaps[place : place + len(word) - 1]:
-                    sounds[place : place + len(word)] = read
-        done = last
+        run = bisect_right(cuts, start) - 1
+        first, done = cuts[run], cuts[run + 1]
+        for offset, word in _segment(text.text[first:done], readings):
+            unusual = readings.words[word]
+            if unusual is not None:
+                places.extend(range(first + offset, first + offset + len(word)))
+                read.extend(unusual)
+    sounds[places] = read
     return sounds
 
 

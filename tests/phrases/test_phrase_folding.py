@@ -15,7 +15,8 @@ any_text = st.text(max_size=60)
 
 
 def fold_turn(text: str) -> folding.Folded:
-    return folding.fold(text, np.array([len(text)], dtype=np.intp))
+    """A turn as it stands in a buffer: a line feed follows."""
+    return folding.fold(text + "\n")
 
 
 @pytest.mark.parametrize(
