@@ -77,7 +77,9 @@ class ValidationOutcome:
 
     def __str__(self) -> str:
         held = sum(finding.is_met for finding in self.findings)
-        lines = [f"{self.layer}: {held} of {len(self.findings)} rules on {len(self.suites)} tables hold"]
+        lines = [
+            f"{self.layer}: {held} of {len(self.findings)} rules on {len(self.suites)} tables hold"
+        ]
         lines += [f"broken: {sentence}" for sentence in self.failures]
         lines += [f"warning: {sentence}" for sentence in self.warnings]
         return "\n".join([*lines, f"see {self.data_docs_path}"])
@@ -112,7 +114,7 @@ def validate(settings: Settings, layer: str, *, project: Path = PROJECT) -> Vali
             for other in (root / "suites").iterdir():
                 if other.name != layer:
                     shutil.rmtree(other)
-            with _open_project(root, settings.warehouse_dsn) as context:
+            with _open_project(root, _address(settings.warehouse_dsn, layer)) as context:
                 for table in tables:
                     findings += _validate_table(context, connection, table)
                 context.build_data_docs()
@@ -132,27 +134,25 @@ def validate(settings: Settings, layer: str, *, project: Path = PROJECT) -> Vali
     )
 
 
-def _address(dsn: str) -> str:
-    """The warehouse's address in SQLAlchemy's spelling; the session speaks UTC like all others."""
+def _address(dsn: str, layer: str) -> str:
+    """The warehouse's address in SQLAlchemy's spelling: the session speaks UTC, its schema is `layer`.
+
+    Whatever else the connection string says (socket folder, sslmode …) is handed on.
+    """
     from psycopg.conninfo import conninfo_to_dict
     from sqlalchemy.engine import URL
 
-    parts = conninfo_to_dict(dsn)
-    query = {"options": "-c timezone=UTC", "application_name": "callmart expectations"}
-    url = URL.create(
-        "postgresql+psycopg2",
-        username=str(parts.get("user") or "") or None,
-        password=str(parts.get("password") or "") or None,
-        host=str(parts.get("host") or "") or None,
-        port=int(parts["port"]) if parts.get("port") else None,
-        database=str(parts.get("dbname") or "") or None,
-        query=query,
-    )
+    parts = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
+    parts["options"] = f"{parts.get('options', '')} -c timezone=UTC -c search_path={layer}".strip()
+    parts["application_name"] = "callmart expectations"
+    user, password = parts.pop("user", None), parts.pop("password", None)
+    # The place goes into the query, where libpq's names hold; that also takes a socket's folder.
+    url = URL.create("postgresql+psycopg2", username=user, password=password, query=parts)
     return url.render_as_string(hide_password=False)
 
 
 @contextmanager
-def _open_project(root: Path, dsn: str) -> Iterator[Any]:
+def _open_project(root: Path, address: str) -> Iterator[Any]:
     """Great Expectations over the copy at `root`; takes seconds to import, so only here."""
     import os
 
@@ -163,7 +163,7 @@ def _open_project(root: Path, dsn: str) -> Iterator[Any]:
     for name in ("great_expectations", "great_expectations.core"):
         logging.getLogger(name).setLevel(logging.WARNING)
     before = os.environ.get(_ADDRESS_VARIABLE)
-    os.environ[_ADDRESS_VARIABLE] = _address(dsn)
+    os.environ[_ADDRESS_VARIABLE] = address
     try:
         context = great_expectations.get_context(mode="file", context_root_dir=str(root))
         yield context
@@ -178,14 +178,15 @@ def _open_project(root: Path, dsn: str) -> Iterator[Any]:
 def _validate_table(context: Any, connection: psycopg.Connection, table: str) -> list[Finding]:
     from great_expectations import ValidationDefinition
 
-    schema, name = table.split(".")
     suite = context.suites.get(table)
     known = connection.execute("select to_regclass(%s)", (table,)).fetchone()
     if known is None or known[0] is None:
         message = f"{table}: the table does not exist"
-        return [Finding(table, "the table exists", "table", "critical", False, None, None, [], message)]
+        return [
+            Finding(table, "the table exists", "table", "critical", False, None, None, [], message)
+        ]
     asset = context.data_sources.get("warehouse").add_table_asset(
-        table, table_name=name, schema_name=schema
+        table, table_name=table.partition(".")[2]
     )
     definition = context.validation_definitions.add(
         ValidationDefinition(
@@ -232,9 +233,7 @@ def _find(connection: psycopg.Connection, table: str, result: dict[str, Any]) ->
         message = f"{table}: it does not hold that {rule}: {rows} break{'s' if unexpected == 1 else ''} it"
     if samples:
         message += ", e.g. " + "; ".join(_spell(sample) for sample in samples[:3])
-    return Finding(
-        table, rule, kind, severity, is_met, rows_checked, unexpected, samples, message
-    )
+    return Finding(table, rule, kind, severity, is_met, rows_checked, unexpected, samples, message)
 
 
 def _trouble(information: dict[str, Any]) -> str | None:
