@@ -47,9 +47,9 @@ def analyze_recordings() -> None:
     def match_phrases() -> None:
         steps.match_phrases()
 
-    @task(outlets=[FACTS], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    @task(outlets=[FACTS], trigger_rule=TriggerRule.ALL_DONE)
     def announce_facts() -> None:
-        """Every batch that was committed is worth a build, also where another one failed."""
+        """What was committed is worth a build, also where a batch failed: rows wait for it too."""
 
     @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0)
     def report_failure() -> None:

@@ -47,11 +47,11 @@ def ingest_landing() -> None:
 
     @task(outlets=[RAW_ROWS], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def announce_rows(batches: list[dict[str, Any]]) -> None:
-        steps.skip_unless_loaded(batches, kinds=["crm"])
+        steps.announce_rows(batches)
 
     @task(outlets=[RECORDINGS], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def announce_recordings(batches: list[dict[str, Any]]) -> None:
-        steps.skip_unless_loaded(batches, kinds=["recording", "transcript"])
+        steps.announce_recordings(batches)
 
     @task(trigger_rule=TriggerRule.ONE_FAILED, retries=0)
     def report_failure() -> None:

@@ -44,19 +44,35 @@ def load_objects(object_ids: list[int]) -> None:
         raise AirflowException(f"{summary.failed} objects could not be loaded: {summary}")
 
 
-def skip_unless_loaded(batches: list[dict[str, Any]] | None, kinds: list[str]) -> None:
-    """Skip this task (and so its asset event) unless the batches loaded an object of `kinds`."""
+def announce_rows(batches: list[dict[str, Any]] | None) -> None:
+    """Skip (and so send no event) unless rows were loaded that no analysis will announce.
+
+    Rows that came with recordings or transcripts are built together with their facts: the analysis
+    announces both when it ends, however it ends.
+    """
+    loaded = _loaded_kinds(batches)
+    if "crm" not in loaded:
+        raise AirflowSkipException("no row was loaded")
+    if loaded & {"recording", "transcript"}:
+        raise AirflowSkipException("the analysis that follows announces these rows with its facts")
+
+
+def announce_recordings(batches: list[dict[str, Any]] | None) -> None:
+    """Skip (and so send no event) unless recordings or transcripts were loaded."""
+    if not _loaded_kinds(batches) & {"recording", "transcript"}:
+        raise AirflowSkipException("no recording and no transcript was loaded")
+
+
+def _loaded_kinds(batches: list[dict[str, Any]] | None) -> set[str]:
     from callmart.warehouse import connect
 
     object_ids = [i for batch in batches or [] for i in batch["object_ids"]]
     with connect(Settings.from_environment()) as connection:
-        row = connection.execute(
-            "select count(*) from ops.objects"
-            " where object_id = any(%s) and kind = any(%s) and status = 'loaded'",
-            (object_ids, kinds),
-        ).fetchone()
-    if not row or not row[0]:
-        raise AirflowSkipException(f"no {' or '.join(kinds)} was loaded")
+        rows = connection.execute(
+            "select distinct kind from ops.objects where object_id = any(%s) and status = 'loaded'",
+            (object_ids,),
+        ).fetchall()
+    return {kind for (kind,) in rows}
 
 
 def plan_batches() -> list[dict[str, Any]]:

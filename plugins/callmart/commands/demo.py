@@ -237,7 +237,10 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     console.print(figures)
     _show_truth(console, summary["truth"])
     if summary["quarantine"]:
-        table = Table("file", "row", "reason", title="in quarantine", title_justify="left")
+        table = Table(title="in quarantine", title_justify="left", box=None, padding=(0, 2))
+        table.add_column("file", overflow="fold")
+        table.add_column("row", justify="right")
+        table.add_column("reason", overflow="fold")
         for row in summary["quarantine"]:
             place = "" if row["row"] is None else str(row["row"])
             table.add_row(row["file"], place, row["reason"])

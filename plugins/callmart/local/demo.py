@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,10 @@ from callmart.settings import Settings
 from callmart.warehouse import connect, migrate
 
 LANDING_FOLDERS = ("recordings", "transcripts", "crm")
-FLOW = ("ingest_landing", "analyze_recordings", "build_marts", "publish_reports")
-"""The DAGs of the main job, in the order of the data."""
+CHAIN = ("ingest_landing", "analyze_recordings", "build_marts")
+"""The DAGs that set one another off, in the order of the data."""
+FLOW = (*CHAIN, "publish_reports")
+"""The DAGs of the main job."""
 
 RUN_TIMEOUT_SECONDS = 1800.0
 QUIET_SECONDS = 6.0
@@ -159,7 +161,6 @@ class Flow:
     def __init__(self, client: AirflowClient, settings: Settings) -> None:
         self._client = client
         self._settings = settings
-        self._started_at = datetime.now(UTC)
         self._seen: set[tuple[str, str]] = set()
         self.failed: list[TaskEvent] = []
 
@@ -170,8 +171,11 @@ class Flow:
         if missing:
             errors = "; ".join(self._client.import_errors()) or "no import error is reported"
             raise DemoError(f"Airflow does not know {', '.join(missing)}: {errors}")
+        self._seen = {
+            (dag_id, run["dag_run_id"]) for dag_id in CHAIN for run in self._client.runs(dag_id)
+        }
         # The chained DAGs first, so that no event of the ingest is missed.
-        for dag_id in ("build_marts", "analyze_recordings", "ingest_landing"):
+        for dag_id in reversed(CHAIN):
             self._client.set_paused(dag_id, False)
         self._client.trigger("ingest_landing")
         yield from self._until_rest()
@@ -193,8 +197,8 @@ class Flow:
         """Follow runs that were set off, one after another, until none has come for a while."""
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < QUIET_SECONDS:
-            for dag_id in ("ingest_landing", "analyze_recordings", "build_marts"):
-                for run in self._client.runs(dag_id, since=self._started_at):
+            for dag_id in CHAIN:
+                for run in self._client.runs(dag_id):
                     key = (dag_id, run["dag_run_id"])
                     if key in self._seen:
                         continue
