@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -143,6 +144,34 @@ def _is_whole(phrase: _Phrase, text: Folded, start: int, end: int) -> bool:
             ):
                 return False
     return True
+
+
+# --- patterns, prepared ---------------------------------------------------------------------------
+
+
+def _is_anchored(pattern: str) -> bool:
+    """Whether a pattern may ask for the start or end of its text."""
+    bare = re.sub(r"\\[^AzZ]|\[\^?\]?[^\]]*\]", "", pattern)
+    return any(anchor in bare for anchor in ("^", "$", "\\A", "\\z", "\\Z"))
+
+
+class _PatternGroup:
+    """Patterns that are held against a text all at once."""
+
+    def __init__(self, patterns: Sequence[tuple[int, str]], is_anchored: bool) -> None:
+        """patterns: (number of the rule, pattern)."""
+        self.is_anchored = is_anchored
+        self._compiled = [(number, rules.compile_regex(pattern)) for number, pattern in patterns]
+        options = rules.regex_options()
+        options.max_mem = _REGEX_MEMORY
+        self._set = re2.Set.SearchSet(options)
+        for _, pattern in patterns:
+            self._set.Add(rules.narrow_pattern(pattern))
+        self._set.Compile()
+
+    def matching(self, text: str) -> list[tuple[int, Any]]:
+        """The patterns that match somewhere, with their rules' numbers."""
+        return [self._compiled[which] for which in self._set.Match(text) or ()]
 
 
 # --- a transcript as one text ----------------------------------------------------------------------
@@ -303,15 +332,11 @@ class Matcher:
             if keys
         }
         self._slips = SlipIndex(slips)
-        self._patterns = [(number, rules.compile_regex(pattern)) for number, pattern in patterns]
-        self._pattern_set: Any = None
-        if patterns:
-            options = rules.regex_options()
-            options.max_mem = _REGEX_MEMORY
-            self._pattern_set = re2.Set.SearchSet(options)
-            for _, pattern in patterns:
-                self._pattern_set.Add(rules.narrow_pattern(pattern))
-            self._pattern_set.Compile()
+        self._pattern_groups = [
+            _PatternGroup(chosen, is_anchored)
+            for is_anchored in (False, True)
+            if (chosen := [(n, p) for n, p in patterns if _is_anchored(p) == is_anchored])
+        ]
 
     def find(
         self,
@@ -409,38 +434,38 @@ class Matcher:
         for start, end, phrase in self._slips.find(folded):
             if active[phrase.rule]:
                 note(start, end, phrase)
-        if self._pattern_set is not None:
+        if self._pattern_groups:
             self._find_patterns(text, active, found)
         return {number: list(finds) for number, finds in found.items()}
 
     def _find_patterns(self, text: _Text, active: list[bool], found: dict[int, set[_Find]]) -> None:
         plain = folding.plain(text.raw)
         places = text.folded.places
-        for number, segment in enumerate(text.segments):
-            begin = text.segment_starts[number] + segment.speech_start
-            said = plain[begin : text.segment_starts[number] + len(segment.text)]
-            if not said:
+        for group in self._pattern_groups:
+            # Line feeds part the segments, so what a segment holds the whole text holds too.
+            if not group.is_anchored and not group.matching(plain):
                 continue
-            for which in self._pattern_set.Match(said) or ():
-                rule_number, pattern = self._patterns[which]
-                rule = self.rules[rule_number]
-                if not active[rule_number] or (rule.role != "any" and rule.role != segment.role):
-                    continue
-                for match in pattern.finditer(said):
-                    start, end = begin + match.start(), begin + match.end()
-                    if start == end:
+            for number, segment in enumerate(text.segments):
+                begin = text.segment_starts[number] + segment.speech_start
+                said = plain[begin : text.segment_starts[number] + len(segment.text)]
+                for rule_number, pattern in group.matching(said) if said else ():
+                    role = self.rules[rule_number].role
+                    if not active[rule_number] or role not in ("any", segment.role):
                         continue
-                    found.setdefault(rule_number, set()).add(
-                        _Find(
+                    for match in pattern.finditer(said):
+                        start, end = begin + match.start(), begin + match.end()
+                        if start == end:
+                            continue
+                        find = _Find(
                             start,
                             end,
                             int(np.searchsorted(places, start)),
                             int(np.searchsorted(places, end)),
                             text.turn_of_segment(number),
                             _REGEX,
-                            which,
+                            0,
                         )
-                    )
+                        found.setdefault(rule_number, set()).add(find)
 
     # --- what the finds of a rule come to ---
 
