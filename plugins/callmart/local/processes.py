@@ -21,7 +21,6 @@ from pathlib import Path
 
 import psutil
 
-
 LOG_LIMIT_BYTES = 20 * 2**20
 """A longer log is set aside when its service starts again; the one set aside before goes."""
 

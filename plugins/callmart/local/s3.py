@@ -133,7 +133,7 @@ class Store:
                 super().setlist(key, list_)
                 changed.add((bucket.name, key))
 
-            def pop(self, key: str) -> None:  # type: ignore[override]
+            def pop(self, key: str, *default: Any) -> None:
                 super().pop(key)
                 changed.add((bucket.name, key))
 
