@@ -118,8 +118,8 @@ def find_activity(
         and not _belongs_to_music(begin, end, loudness, music, frames)
     ]
     talking = _mask(spans, len(frames))
-    level = float(np.median(frames.level_db[talking])) if talking.any() else -120.0
-    return Activity(spans, music, floor, level)
+    median_db = float(np.median(frames.level_db[talking])) if talking.any() else -120.0
+    return Activity(spans, music, floor, median_db)
 
 
 def noise_floor(level_db: Floats, window_seconds: float) -> Floats:

@@ -289,6 +289,8 @@ def _decode_frames(
             codec, rate, channels = context.name, int(stream.rate or 0), int(context.channels)
             if stream.duration and stream.time_base:
                 promised = float(stream.duration * stream.time_base)
+            # Most recordings are 8 kHz and 16 bits once decoded: they need no resampler.
+            is_ready = rate == ANALYSIS_RATE and context.format.name in ("s16", "s16p")
             resampler = AudioResampler(
                 format="s16p", layout="mono" if channels == 1 else None, rate=ANALYSIS_RATE
             )
@@ -299,9 +301,10 @@ def _decode_frames(
                     broken += 1
                     continue
                 for frame in frames:
-                    blocks += [_rows(piece) for piece in resampler.resample(frame)]
-            if blocks:
-                blocks += [_rows(piece) for piece in resampler.resample(None)]
+                    pieces = [frame] if is_ready else resampler.resample(frame)
+                    blocks += [_rows(piece, channels) for piece in pieces]
+            if blocks and not is_ready:
+                blocks += [_rows(piece, channels) for piece in resampler.resample(None)]
     except UnreadableAudioError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
@@ -321,9 +324,12 @@ def _decode_frames(
     return samples, codec, rate, channels
 
 
-def _rows(frame: AudioFrame) -> Samples:
-    """At most two channels of a planar 16-bit frame, shape (channels, samples)."""
-    rows: Samples = frame.to_ndarray()[:2].astype(np.int16, copy=False)
+def _rows(frame: AudioFrame, channels: int) -> Samples:
+    """At most two channels of a 16-bit frame, planar or not, shape (channels, samples)."""
+    values = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, channels).T
+    rows: Samples = values[:2].astype(np.int16, copy=False)
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,10 @@ RULES_PATH = Path(__file__).with_name("decision.yaml")
 
 # A stretch that is nothing but one or two steady sines for this long comes from no mouth.
 _PURE_SHARE, _PURE_SECONDS, _PURE_HZ = 0.95, 0.3, 340.0
+_AFTER_TONES_SECONDS = 6.0  # no network pauses longer than 4.4 s (10 % over 4) between its tones
+
+_DEAD_STEPS = 3  # of 32768: nothing but rounding
+_NETWORK = frozenset({"ringback", "busy", "congestion", "invalid_number", "special_information"})
 
 ANSWERED = frozenset({"human", "voicemail", "ivr", "fax", "music", "silence"})
 """Outcomes in which anything picked up (CONTRACTS, section 5)."""
@@ -67,6 +71,15 @@ def analyse(recording: Recording, country: str | None = None) -> Connection:
 
     `country`: ISO code of the called number where known; it breaks ties between tables only.
     """
+    if (
+        len(recording.samples) == 2
+        and not np.abs(recording.samples[1]).max(initial=0) > _DEAD_STEPS
+    ):
+        # A dead customer's channel beside one on which the network is heard: all is in that one.
+        alone = replace(recording, samples=recording.samples[:1])
+        found = analyse(alone, country)
+        if any(item.kind in _NETWORK for item in found.evidence):
+            return found
     frames, likeness = compute_frames(recording)
     heard = []
     for channel, own in enumerate(frames):
@@ -120,7 +133,7 @@ def _is_signalling(tone: Tone, explained: list[Tone]) -> bool:
         len(known.hz) == len(tone.hz)
         and all(abs(a - b) < 15 for a, b in zip(known.hz, tone.hz, strict=True))
         and tone.share > 0.9
-        and tone.start < explained[-1].end
+        and tone.start < explained[-1].end + _AFTER_TONES_SECONDS
         for known in explained
     )
 

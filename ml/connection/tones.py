@@ -29,6 +29,7 @@ _MIN_PURITY = 0.66
 _MIN_STEADINESS = 0.88
 _MIN_LEVEL_DB = -58.0
 _MIN_TONE_SECONDS = 0.035
+_SHORT_PURITY = 0.82
 _HALF_POWER = 0.5
 
 
@@ -86,6 +87,9 @@ def find_tones(frames: Frames, samples: NDArray[np.int16]) -> list[Tone]:
     tones: list[Tone] = []
     reached = 0
     for first, last in _runs(steady):
+        # A burst of 100 ms leaves one or two frames steady; a vowel's are less pure.
+        if last - first < 3 and frames.purity[first:last].mean() < _SHORT_PURITY:
+            continue
         for begin, end in _split_by_frequency(frames, first, last):
             tone = _measure(frames, power, samples, max(begin, reached), end)
             if tone is None:
@@ -147,7 +151,9 @@ def _measure(
         return None
     reference = float(np.median(power[first:last]))
     anchor = float(np.median(frames.first_hz[first:last]))
-    other = float(np.median(frames.second_hz[first:last]))
+    # The second peak of a single tone is its own skirt, wherever that happens to be highest.
+    is_dual = float(np.median(frames.second_share[first:last])) > 0.05
+    other = float(np.median(frames.second_hz[first:last])) if is_dual else anchor
     near = 60.0
 
     def belongs(index: int) -> bool:
@@ -204,7 +210,7 @@ def _frequencies(
     if piece.size < 160:
         return None
     window = np.hanning(piece.size).astype(np.float32)
-    size = 8192
+    size = 4096
     spectrum = np.abs(scipy.fft.rfft(piece.astype(np.float32) * window, size)) ** 2
     bin_hz = 8000 / size
     low, high = round(190 / bin_hz), round(3600 / bin_hz)
@@ -297,7 +303,16 @@ class _Chain:
 
 def _progress(tones: list[Tone], duration: float, country: str | None) -> list[Signal]:
     """Ringback, busy, congestion and vacant number by frequency and cadence."""
-    home = load_table()["aliases"].get(country, country)
+    table = load_table()
+    home = table["aliases"].get(country, country)
+    # Only what some network sends: a voice's harmonic between two rings breaks no cadence.
+    tolerance = table["tolerance"]["frequency_hz"]
+    known = {specification.hz for specification in _specifications()}
+    tones = [
+        tone
+        for tone in tones
+        if tone.share > 0.5 and any(_fits_hz(tone, hz, tolerance) for hz in known)
+    ]
     signals: list[Signal] = []
     at = 0
     while at < len(tones):
@@ -360,7 +375,7 @@ def _follow(
         if short > limit:
             ringing = specification.kind == "ringback"
             # Cut by an edge of the file, or (ringing only) by the answer.
-            if not (at_edge or (ringing and last and tone.seconds > 0.12)):
+            if not (at_edge or (ringing and last and (tone.seconds > 0.12 or step > 0))):
                 break
             cut = cut or not (step == 0 and tone.start < 0.06)
         else:
@@ -381,12 +396,14 @@ def _follow(
             gaps or _is_cut_ring(used[0], specification, duration, len(tones) == 1)
         ):
             return None
-        # One ring alone must stand alone: the next tone of its kind may not come too early.
-        if (
-            gaps == 0
-            and following is not None
-            and _fits_hz(following, specification.hz, tolerance["frequency_hz"])
-            and following.start - used[-1].end < 0.8 * max(cadence[1::2])
+        # One ring alone must stand alone: no other tone of its kind may come too close.
+        pause = 0.8 * max(cadence[1::2])
+        before = tones[at - 1] if at > 0 else None
+        if gaps == 0 and any(
+            neighbour is not None
+            and _fits_hz(neighbour, specification.hz, tolerance["frequency_hz"])
+            and _gap(neighbour, used[0]) < pause
+            for neighbour in (before, following)
         ):
             return None
     elif full < 2 or gaps < 1 or (len(used) < 3 and used[-1].end < duration - 1.0):
@@ -397,6 +414,11 @@ def _follow(
     detuned = [abs(a - b) / b for t in used for a, b in zip(t.hz, specification.hz, strict=True)]
     error = (float(np.mean(errors)) if errors else 0.1) + float(np.mean(detuned))
     return _Chain(specification, tuple(used), error, gaps, cut, phase)
+
+
+def _gap(left: Tone, right: Tone) -> float:
+    """Seconds between two tones, whichever comes first."""
+    return max(left.start, right.start) - min(left.end, right.end)
 
 
 def _is_cut_ring(

@@ -149,13 +149,14 @@ def _inspect_one(item: _Work) -> dict[str, Any]:
 
 def _print_page(page: dict[str, Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.panel import Panel
 
     report = page["report"]
     outcome = report["outcome"]
     colour = _OUTCOME_COLOURS.get(outcome, "cyan")
     body: RenderableType = report["reason"] if outcome == "unreadable" else _page_body(page, report)
-    title = f"{report['path']} · [bold {colour}]{outcome}[/]"
+    title = f"[bold {colour}]{outcome}[/] · {escape(str(report['path']))}"
     Console().print(Panel(body, title=title, title_align="left", border_style=colour))
 
 

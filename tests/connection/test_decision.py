@@ -1,0 +1,234 @@
+"""People, machines, music and silence after and without ringing, from made calls."""
+
+from __future__ import annotations
+
+import pytest
+import scenes
+
+from callmart.local.speech import Voice, synthesiser
+from ml.audio import decode
+from ml.connection import Connection, analyse
+from ml.connection.decision import load_rules
+
+AGENT = Voice("en-us+f2", 165, 55, 50)
+CUSTOMER = Voice("en-us+m3", 155, 40, 50)
+CHINESE_AGENT = Voice("cmn+f1", 165, 55, 50)
+CHINESE = Voice("cmn+m3", 160, 45, 50)
+
+PITCHES = (
+    "Good morning, this is Anna from Sunrise Insurance, do you have a moment?",
+    "We have a new offer for you this month, it would save you about twenty percent.",
+    "Thank you, I will call you again on Monday.",
+)
+GREETING = (
+    "You have reached the voice mail of John Miller. I am not available right now. "
+    "Please leave a message after the tone."
+)
+MENU = (
+    "Thank you for calling Northern Bank. For account information, press one. "
+    "For cards, press two. To speak to an agent, press zero."
+)
+CHINESE_MENU = "欢迎致电北方银行，账户查询请按一，信用卡请按二，人工服务请按零，重听请按井号"
+
+
+def say(text: str, voice: Voice, level: float = -22.0) -> scenes.Signal:
+    return scenes.at_level(synthesiser().say(text, voice).signal, level)
+
+
+class Call:
+    """A call under construction; `at` is the second at which the last sound ended."""
+
+    def __init__(self, seed: int = 1, noise_level: float = -62.0) -> None:
+        self.scene = scenes.Scene(150.0, 2, noise_level, seed)
+        self.at = 0.0
+
+    def ring(self, country: str = "CN", seconds: float = 10.0) -> Call:
+        tone = scenes.progress_tone(country, "ringback", seconds, -18.0)
+        self.at = self.scene.add(1, self.at, tone)
+        return self
+
+    def music(self, seconds: float, seed: int = 1) -> Call:
+        self.at = self.scene.add(1, self.at, scenes.music(seconds, seed))
+        return self
+
+    def beep(self, hz: float = 1000.0, seconds: float = 0.4) -> Call:
+        self.at = self.scene.add(1, self.at + 0.4, scenes.tone((hz,), seconds, -18.0))
+        return self
+
+    def agent(self, text: str, pause: float = 0.4, voice: Voice = AGENT) -> Call:
+        self.at = self.scene.add(0, self.at + pause, say(text, voice))
+        return self
+
+    def customer(self, text: str, pause: float = 0.4, voice: Voice = CUSTOMER) -> Call:
+        self.at = self.scene.add(1, self.at + pause, say(text, voice))
+        return self
+
+    def wait(self, seconds: float) -> Call:
+        self.at += seconds
+        return self
+
+    def decide(self, codec: str = "pcm16", mono: bool = False) -> Connection:
+        signal = self.scene.signal[:, : round((self.at + 0.5) * scenes.RATE)]
+        if mono:
+            signal = signal.sum(axis=0, keepdims=True)
+        coded = scenes.encode(signal, codec)
+        return analyse(decode(coded.data, coded.extension))
+
+
+def dialogue(call: Call) -> Call:
+    call.customer("Hello?", 0.5).agent(PITCHES[0]).customer("Yes, go on.")
+    return call.agent(PITCHES[1]).customer("No thank you, I am not interested.").agent(PITCHES[2])
+
+
+@pytest.mark.parametrize("codec", ["pcm16", "gsm", "mp3", "mulaw"])
+@pytest.mark.parametrize("mono", [False, True])
+@pytest.mark.parametrize("country", ["CN", "US", None])
+def test_a_dialogue_is_human(country: str | None, mono: bool, codec: str) -> None:
+    call = Call().ring(country, 9.0) if country else Call()
+    found = dialogue(call).decide(codec, mono)
+    assert (found.outcome, found.is_answered, found.is_connected) == ("human", True, True)
+    if country:
+        # The word that follows comes half a second after the ringing.
+        assert found.answered_at_seconds == pytest.approx(9.0, abs=0.65)
+        assert found.ring_seconds == pytest.approx(9.0, abs=0.65)
+    else:
+        assert found.answered_at_seconds == 0.0
+        assert found.ring_seconds == 0.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_music_before_the_answer_is_ringing(seed: int) -> None:
+    found = dialogue(Call(seed).wait(0.5).music(12.0, seed)).decide()
+    assert found.outcome == "human"
+    assert found.answered_at_seconds == pytest.approx(12.5, abs=0.5)
+    assert found.ring_seconds == pytest.approx(12.0, abs=0.8)
+    assert "colour_ringback" in {item.kind for item in found.evidence}
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("hello, and nobody there", Call().ring().customer("Hello?", 0.6).wait(3.0)),
+        (
+            "hello, hello",
+            Call().ring().customer("Hello?", 0.6).customer("Hello?", 2.5).wait(2.0),
+        ),
+        ("one Chinese word", Call().ring().customer("喂", 0.6, CHINESE).wait(3.0)),
+        (
+            "one word and the agent talks",
+            Call().ring().customer("Yes?", 0.5).agent(PITCHES[0]).wait(1.0),
+        ),
+        (
+            "the agent talks long, then one word",
+            Call().agent(PITCHES[0], 0.5).agent(PITCHES[1]).customer("No.", 0.5),
+        ),
+    ],
+)
+def test_few_words_are_a_person(name: str, call: Call) -> None:
+    found = call.decide()
+    assert (found.outcome, found.is_connected) == ("human", True), name
+
+
+@pytest.mark.parametrize("mono", [False, True])
+@pytest.mark.parametrize("codec", ["pcm16", "gsm", "mp3"])
+@pytest.mark.parametrize(("hz", "seconds"), [(440.0, 0.25), (1000.0, 0.4), (1400.0, 1.0)])
+def test_greeting_and_beep_are_voicemail(hz: float, seconds: float, codec: str, mono: bool) -> None:
+    found = Call().ring("US", 12.0).customer(GREETING, 0.6).beep(hz, seconds).decide(codec, mono)
+    assert (found.outcome, found.is_answered, found.is_connected) == ("voicemail", True, False)
+    assert "beep" in {item.kind for item in found.evidence}
+
+
+def test_a_message_left_makes_no_person_of_a_voicemail() -> None:
+    call = Call().ring("US", 12.0).customer(GREETING, 0.6).beep()
+    found = call.agent(PITCHES[0], 0.5).agent(PITCHES[1]).decide()
+    assert (found.outcome, found.is_connected) == ("voicemail", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "voice"), [(MENU, CUSTOMER), (CHINESE_MENU, CHINESE), (MENU, AGENT)]
+)
+@pytest.mark.parametrize("rings", [True, False])
+def test_a_prompt_with_nobody_answering_it_is_a_machine(
+    rings: bool, text: str, voice: Voice
+) -> None:
+    call = Call().ring("CN", 9.0) if rings else Call()
+    found = call.customer(text, 0.6, voice).wait(2.0).decide()
+    assert (found.outcome, found.is_answered, found.is_connected) == ("ivr", True, False)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rings", [True, False])
+def test_music_alone_is_music(rings: bool, seed: int) -> None:
+    call = Call(seed).ring("US", 8.0) if rings else Call(seed)
+    found = call.wait(0.5).music(25.0, seed).decide()
+    assert (found.outcome, found.is_answered, found.is_connected) == ("music", True, False)
+
+
+@pytest.mark.parametrize("noise_level", [-90.0, -70.0, -50.0, -40.0])
+def test_dead_air_is_silence(noise_level: float) -> None:
+    found = Call(noise_level=noise_level).wait(12.0).decide()
+    assert (found.outcome, found.is_answered, found.is_connected) == ("silence", True, False)
+    assert found.speech == {"agent": [], "customer": []}
+
+
+def test_silence_long_after_the_last_ring_was_picked_up() -> None:
+    found = Call().ring("CN", 11.0).wait(20.0).decide()
+    assert found.outcome == "silence"
+    assert found.answered_at_seconds == pytest.approx(13.0, abs=2.5)
+
+
+def test_tones_after_a_conversation_are_only_its_end() -> None:
+    call = dialogue(Call().ring("CN", 6.0))
+    call.scene.add(1, call.at + 0.5, scenes.progress_tone("CN", "busy", 4.0, -20.0))
+    found = call.wait(4.5).decide()
+    assert found.outcome == "human"
+    assert "busy" in {item.kind for item in found.evidence}
+
+
+def test_an_announcement_before_a_tone_is_explained_by_it() -> None:
+    call = Call().customer("The number you have dialled is busy. Please try again later.", 0.5)
+    call.scene.add(1, call.at + 0.5, scenes.progress_tone("CN", "busy", 5.0, -20.0))
+    found = call.wait(5.5).decide()
+    assert (found.outcome, found.is_answered) == ("busy", False)
+
+
+def test_the_answer_is_heard_where_the_line_changes() -> None:
+    """The called side opens its microphone at 9.0 s and speaks at 10.2 s."""
+    call = Call(noise_level=-75.0).ring("US", 8.0)
+    call.scene.signal[1, 9 * scenes.RATE :] += scenes.noise(141.0, -52.0, 5)
+    call.at = 9.0
+    found = dialogue(call.wait(0.7)).decide()
+    assert found.outcome == "human"
+    assert found.answered_at_seconds == pytest.approx(9.0, abs=0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0])
+def test_very_short_recordings_get_a_verdict(seconds: float) -> None:
+    coded = scenes.encode(scenes.Scene(seconds, 2, -65.0).signal)
+    found = analyse(decode(coded.data, coded.extension))
+    assert found.outcome == "silence"
+
+
+def test_evidence_lies_in_the_recording_and_in_order() -> None:
+    call = dialogue(Call().ring("US", 8.0))
+    found = call.decide()
+    places = [(item.start_seconds, item.end_seconds) for item in found.evidence]
+    assert places == sorted(places, key=lambda place: place[0])
+    assert all(0.0 <= start < end <= call.at + 0.6 for start, end in places)
+
+
+def test_every_rule_has_a_probability() -> None:
+    confidences = load_rules()["confidence"]
+    assert confidences
+    assert all(0.0 < value < 1.0 for value in confidences.values())
+
+
+def test_everything_in_the_first_channel_of_two() -> None:
+    call = dialogue(Call().ring("US", 8.0))
+    signal = call.scene.signal[:, : round(call.at * scenes.RATE)].copy()
+    signal[0] += signal[1]
+    signal[1] = 0.0
+    found = analyse(decode(scenes.encode(signal).data, "wav"))
+    assert found.outcome == "human"
+    assert list(found.speech) == ["mixed"]
+    assert found.ring_seconds == pytest.approx(8.0, abs=0.7)
