@@ -1,5 +1,6 @@
 """What must not, and what must, be said on the telephone: rules, and finding them in transcripts."""
 
+from ml.phrases.announcements import announcement_outcome
 from ml.phrases.matcher import Hit, Matcher, score
 from ml.phrases.rules import (
     Rule,
@@ -20,6 +21,7 @@ __all__ = [
     "RuleError",
     "RuleSet",
     "RulesRefusedError",
+    "announcement_outcome",
     "library",
     "load_rules",
     "parse_rule",

@@ -1,6 +1,6 @@
 """Phrases of Latin letters with slips of the pen in them.
 
-Every phrase is looked for by its longest word: a word of the text within the allowed edits of it
+Every phrase is looked for by one of its words, a rare one: a word of the text within the allowed edits of it
 (found by deleting letters on both sides, after W. Garbe's SymSpell) is a place where the whole
 phrase is compared, over spans of whole words, by the optimal string alignment distance (Damerau's
 four edits; swapping two neighbours counts once).
@@ -9,6 +9,7 @@ four edits; swapping two neighbours counts once).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -25,6 +26,8 @@ Value = TypeVar("Value")
 MIN_LETTERS: Final = 6
 # Beyond this many deletions the index would outgrow its use; longer slips are compared one by one.
 _MAX_DELETIONS: Final = 2
+# A shorter word has too many words near it.
+_ANCHOR_LETTERS: Final = 5
 _CACHE_WORDS: Final = 200_000
 
 
@@ -100,17 +103,27 @@ class SlipIndex(Generic[Value]):
         self._by_deletion: dict[str, list[int]] = {}
         self._known: dict[str, tuple[int, ...]] = {}
         self._most_edits = 0
-        for folded, wanted, value in phrases:
-            edits = edits_allowed(folded, wanted)
-            if not edits:
-                continue
+        self._longest = 0
+        tolerant = [
+            (folded, edits, value)
+            for folded, wanted, value in phrases
+            if (edits := edits_allowed(folded, wanted))
+        ]
+        # Words that many phrases share are frequent in speech too, and make poor anchors.
+        shared = Counter(
+            folded.text[start:end]
+            for folded, _, _ in tolerant
+            for start, end in zip(*token_bounds(folded), strict=True)
+        )
+        for folded, edits, value in tolerant:
             number = len(self._phrases)
             self._most_edits = max(self._most_edits, edits)
             self._phrases.append(
                 _Phrase(folded.text, _fixed(folded.text, folded.spaced), edits, value)
             )
-            for anchor in self._anchors_of(folded, number, edits):
+            for anchor in self._anchors_of(folded, number, edits, shared):
                 self._anchors.append(anchor)
+                self._longest = max(self._longest, len(anchor.word) + edits)
                 for form in set(_deletions(anchor.word, min(edits, _MAX_DELETIONS))):
                     self._by_deletion.setdefault(form, []).append(len(self._anchors) - 1)
 
@@ -118,16 +131,21 @@ class SlipIndex(Generic[Value]):
         return bool(self._phrases)
 
     @staticmethod
-    def _anchors_of(folded: Folded, number: int, edits: int) -> list[_Anchor]:
-        """The longest word, and that word run together with a neighbour."""
+    def _anchors_of(folded: Folded, number: int, edits: int, shared: Counter[str]) -> list[_Anchor]:
+        """The rarest word that is long enough, and that word run together with a neighbour."""
         starts, ends = token_bounds(folded)
         words = [i for i, start in enumerate(starts) if folded.spaced[start]]
-        longest = max(words, key=lambda i: ends[i] - starts[i])
-        spans = [(starts[longest], ends[longest])]
-        if longest - 1 in words:
-            spans.append((starts[longest - 1], ends[longest]))
-        if longest + 1 in words:
-            spans.append((starts[longest], ends[longest + 1]))
+        sizes = {i: ends[i] - starts[i] for i in words}
+        enough = min(max(sizes.values()), _ANCHOR_LETTERS)
+        chosen = min(
+            (i for i in words if sizes[i] >= enough),
+            key=lambda i: (shared[folded.text[starts[i] : ends[i]]], -sizes[i]),
+        )
+        spans = [(starts[chosen], ends[chosen])]
+        if chosen - 1 in words:
+            spans.append((starts[chosen - 1], ends[chosen]))
+        if chosen + 1 in words:
+            spans.append((starts[chosen], ends[chosen + 1]))
         return [
             _Anchor(
                 folded.text[start:end], number, start, _witnesses(folded.text, start, end, edits)
@@ -137,6 +155,8 @@ class SlipIndex(Generic[Value]):
 
     def _near(self, word: str) -> tuple[int, ...]:
         """The anchors within their phrase's edits of a word."""
+        if len(word) > self._longest:
+            return ()
         near: set[int] = set()
         tried: set[int] = set()
         for form in _deletions(word, min(self._most_edits, _MAX_DELETIONS)):

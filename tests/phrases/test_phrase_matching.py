@@ -586,6 +586,10 @@ def test_twenty_thousand_segments() -> None:
     assert (hit.segment_index, hit.start_ms) == (12_345, 12_345_000)
 
 
+def test_a_word_without_end_is_no_trouble_to_spelling() -> None:
+    assert not find(rule(any=["guaranteed return"], max_edits=3), "x" * 200_000)
+
+
 def test_a_pattern_that_backtracking_engines_hang_on() -> None:
     assert not find(rule(regex=["(x+x+)+y", "(.*)*z"]), "x" * 100_000)
 
