@@ -130,3 +130,8 @@ jsonb_build_object(
     {%- endfor %}
 )
 {%- endmacro %}
+
+{#- A share of a whole, at most 1 (measured seconds round); null where either is missing, unlike least(). -#}
+{% macro share(part, whole) -%}
+case when {{ ratio(part, whole) }} > 1 then 1 else {{ ratio(part, whole) }} end
+{%- endmacro %}

@@ -95,16 +95,14 @@ select
     sides.customer_talk_seconds,
     {{ ratio("sides.customer_talk_seconds", "sides.customer_talk_seconds + sides.agent_talk_seconds") }}
         as customer_share_of_speech,
-    least(1, {{ ratio("sides.customer_talk_seconds", "recordings.heard_seconds") }}) as customer_share_of_call,
-    least(1, {{ ratio("sides.agent_talk_seconds", "recordings.heard_seconds") }}) as agent_share_of_call,
+    {{ share("sides.customer_talk_seconds", "recordings.heard_seconds") }} as customer_share_of_call,
+    {{ share("sides.agent_talk_seconds", "recordings.heard_seconds") }} as agent_share_of_call,
     sides.agent_longest_monologue_seconds,
     {{ place_ms("monologues.start_seconds") }} as monologue_ms,
     {{ place_ms("sides.customer_first_speech_seconds") }} as customer_first_speech_ms,
-    least(1, {{ ratio("recordings.silence_seconds", "recordings.heard_seconds") }}) as silence_share,
-    least(
-        1, {{ ratio("recordings.mutual_silence_over_3s_seconds", "recordings.heard_seconds") }}
-    ) as long_silence_share,
-    least(1, {{ ratio("recordings.overlap_seconds", "recordings.heard_seconds") }}) as overlap_share,
+    {{ share("recordings.silence_seconds", "recordings.heard_seconds") }} as silence_share,
+    {{ share("recordings.mutual_silence_over_3s_seconds", "recordings.heard_seconds") }} as long_silence_share,
+    {{ share("recordings.overlap_seconds", "recordings.heard_seconds") }} as overlap_share,
     {{ ratio("recordings.interruptions", "recordings.heard_seconds / 60") }} as interruptions_per_minute,
     recordings.agent_response_seconds_median as agent_response_seconds,
     speech_rates.units_per_minute as customer_speech_rate,
