@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
 from ml.phrases import rules
 from ml.phrases.matcher import Hit, Matcher
-from ml.transcripts import Transcript
+from ml.transcripts import Segment, Transcript, in_time_order
 
 # A machine speaks first, and at once. Later in a call the same words come from a person who talks
 # about machines ("I'll leave a message", "all lines are busy").
@@ -31,8 +32,9 @@ def announcement_outcome(transcript: Transcript) -> tuple[str, Hit] | None:
     people speak. What the agent's side says counts for nothing; where several outcomes are
     announced, the one listed first in announcements.yaml holds.
     """
-    far = [s for s in transcript.segments if s.role != "agent" and s.text.strip()]
-    if not far or _exchanges(transcript) > _MOST_EXCHANGES:
+    segments = in_time_order(transcript.segments)
+    far = [s for s in segments if s.role != "agent" and s.text.strip()]
+    if not far or _exchanges(segments) > _MOST_EXCHANGES:
         return None
     first_ms = next((s.start_ms for s in far if s.start_ms is not None), None)
     early = {segment.index for segment in far[:_LATEST_SEGMENT]}
@@ -50,11 +52,11 @@ def announcement_outcome(transcript: Transcript) -> tuple[str, Hit] | None:
     return best.rule_id, best
 
 
-def _exchanges(transcript: Transcript) -> int:
+def _exchanges(segments: Iterable[Segment]) -> int:
     """How often the customer's side answers after the agent has spoken."""
     count = 0
     before: str | None = None
-    for segment in transcript.segments:
+    for segment in segments:
         if not segment.text.strip():
             continue
         if before == "agent" and segment.role != "agent":

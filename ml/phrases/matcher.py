@@ -16,7 +16,7 @@ from ml.phrases.folding import GAP_BLANK, GAP_NONE, GAP_OTHER, Folded
 from ml.phrases.index import PhraseIndex
 from ml.phrases.rules import Rule, rule_hash
 from ml.phrases.spelling import SlipIndex
-from ml.transcripts import Segment, Transcript
+from ml.transcripts import Segment, Transcript, in_time_order
 
 # A back-channel ("mm-hm", "好的") lets the other side's turn go on.
 _BACK_CHANNEL_CHARACTERS: Final = 3
@@ -227,7 +227,8 @@ class _Text:
     """All turns of a transcript in one buffer, folded, with the way back to the segments."""
 
     def __init__(self, transcript: Transcript) -> None:
-        self.turns = _turns(transcript.segments)
+        self.in_time = in_time_order(transcript.segments)
+        self.turns = _turns(self.in_time)
         self.segments = [segment for turn in self.turns for segment in turn.segments]
         texts = [segment.text for segment in self.segments]
         # Every segment ends with a line feed: a blank that ends words and sentences. The one at
@@ -576,8 +577,8 @@ class _HitMaker:
     def __init__(self, transcript: Transcript, text: _Text) -> None:
         self._call_id = transcript.call_id
         self._text = text
-        self._order = {segment.index: n for n, segment in enumerate(transcript.segments)}
-        self._in_time = transcript.segments
+        self._order = {segment.index: n for n, segment in enumerate(text.in_time)}
+        self._in_time = text.in_time
         self._aligned: dict[int, list[tuple[int, int, int | None, int | None]]] = {}
 
     def _words(self, segment: Segment) -> list[tuple[int, int, int | None, int | None]]:

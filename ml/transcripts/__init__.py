@@ -1,6 +1,13 @@
 """Transcripts of any supplier, read into one shape."""
 
-from ml.transcripts.model import Role, Segment, Transcript, TranscriptError, Word
+from ml.transcripts.model import (
+    Role,
+    Segment,
+    Transcript,
+    TranscriptError,
+    Word,
+    in_time_order,
+)
 from ml.transcripts.reader import call_id_of, decode, read_transcript
 
 __all__ = [
@@ -11,5 +18,6 @@ __all__ = [
     "Word",
     "call_id_of",
     "decode",
+    "in_time_order",
     "read_transcript",
 ]

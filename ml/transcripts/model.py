@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,3 +59,18 @@ class Transcript:
     segments: tuple[Segment, ...]
     is_connected: bool | None = None
     problems: tuple[str, ...] = field(default=())
+
+
+def in_time_order(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    """Segments by start time; one without a time stays behind the one delivered before it.
+
+    The result does not depend on the order in which the segments are given.
+    """
+    delivered = sorted(segments, key=lambda segment: segment.index)
+    latest = next((s.start_ms for s in delivered if s.start_ms is not None), 0)
+    keyed: list[tuple[int, int]] = []
+    for place, segment in enumerate(delivered):
+        if segment.start_ms is not None:
+            latest = segment.start_ms
+        keyed.append((latest, place))
+    return tuple(delivered[place] for _, place in sorted(keyed))

@@ -13,7 +13,14 @@ from typing import Any, Final
 
 from ml.transcripts import captions, json_shapes
 from ml.transcripts.draft import Draft, DraftSegment
-from ml.transcripts.model import Role, Segment, Transcript, TranscriptError, Word
+from ml.transcripts.model import (
+    Role,
+    Segment,
+    Transcript,
+    TranscriptError,
+    Word,
+    in_time_order,
+)
 
 # A call id ends before the first of these, as in the landing bucket.
 KNOWN_SUFFIXES: Final = frozenset(
@@ -224,7 +231,7 @@ def read_transcript(
         labels = sorted({s.speaker for s in segments if s.role is None and s.speaker})
         said = f" ({', '.join(labels[:5])})" if labels else ""
         problems.append(f"{unknown} of {len(segments)} segments without a known side{said}")
-    ordered = _in_order(segments)
+    ordered = in_time_order(segments)
     moved = sum(segment.index < before.index for before, segment in itertools.pairwise(ordered))
     if moved:
         problems.append(f"segments out of order: put in order of time at {moved} places")
@@ -233,7 +240,7 @@ def read_transcript(
         language=_language(draft.language),
         engine=draft.engine,
         format=draft.format,
-        segments=tuple(ordered),
+        segments=ordered,
         is_connected=draft.is_connected,
         problems=tuple(problems),
     )
@@ -305,15 +312,3 @@ def _span(start: Any, end: Any, where: str, problems: list[str]) -> tuple[int | 
         problems.append(f"{where}: ends before it starts, end left out")
         last = None
     return first, last
-
-
-def _in_order(segments: list[Segment]) -> list[Segment]:
-    """By start time; a segment without one stays behind the one delivered before it."""
-    keys: list[int] = []
-    latest = next((s.start_ms for s in segments if s.start_ms is not None), 0)
-    for segment in segments:
-        if segment.start_ms is not None:
-            latest = segment.start_ms
-        keys.append(latest)
-    order = sorted(range(len(segments)), key=lambda place: (keys[place], place))
-    return [segments[place] for place in order]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +378,15 @@ def test_turns_follow_each_other_in_time_not_in_delivery() -> None:
         ("agent", 1000, "保证"),
     )
     assert [(h.segment_index, h.segment_end_index, h.text) for h in hits] == [(2, 0, "保证\n收益")]
+
+
+def test_segments_may_be_handed_over_in_any_order() -> None:
+    transcript = call(("agent", 2000, "收益"), ("agent", "好"), ("agent", 1000, "保证"))
+    matcher = Matcher([parse_rule(rule(any=["保证收益"])), parse_rule(rule(require=["好"]))])
+    hits = matcher.find(transcript)
+    assert [hit.text for hit in hits] == ["保证\n收益"]
+    for order in permutations(transcript.segments):
+        assert matcher.find(replace(transcript, segments=order)) == hits
 
 
 def test_without_times_the_delivered_order_counts() -> None:
