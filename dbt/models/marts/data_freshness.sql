@@ -49,7 +49,7 @@ quarantined_items as (
         case objects.kind
             when 'recording' then 'recordings'
             when 'transcript' then 'transcripts'
-            else coalesce(quarantine.entity, objects.entities[1], 'unknown')
+            else coalesce(quarantine.entity, objects.first_entity, 'unknown')
         end as entity,
         case when objects.kind = 'crm' then coalesce(objects.source, 'unknown') else 'bucket' end as source
     from {{ ref("stg_callmart__quarantine") }} as quarantine
