@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -56,7 +57,11 @@ class EmotionModel:
         """Write `<family>.npz` and `<family>.json`; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
-        np.savez(buffer, **dict(sorted(self.family.arrays_.items())))  # type: ignore[arg-type]
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, array in sorted(self.family.arrays_.items()):
+                # A ZipInfo of one's own bears the format's first day, not today's.
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
         card = {
             "model_version": self.version,
             "family": self.family.name,

@@ -92,7 +92,7 @@ def test_a_held_out_speaker_changes_no_learnt_number(corpus: Corpus, family: str
         spoilt = replace(corpus, stretches=list(stretches), copies=[{} for _ in stretches])
         arrays: list[dict[str, Any]] = []
 
-        class Kept(FAMILIES[family]):  # type: ignore[misc]
+        class Kept(FAMILIES[family]):
             def logits(self, held_out: Sequence[Stretch]) -> Any:
                 arrays.append(self.arrays_)
                 return super().logits(held_out)

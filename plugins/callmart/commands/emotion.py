@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,8 +151,11 @@ def _load(manifest: Path) -> Corpus:
     """The corpus, with what was left out said on standard error; exit 1 on a bad manifest."""
     from ml.emotion.corpus import ManifestError, load_corpus
 
+    def show(done: int, total: int) -> None:
+        click.echo(f"\r{done}/{total} recordings", nl=done == total, err=True)
+
     try:
-        corpus = load_corpus(manifest)
+        corpus = load_corpus(manifest, show if sys.stderr.isatty() else None)
     except ManifestError as error:
         raise click.ClickException(str(error)) from error
     for line in corpus.skipped:
