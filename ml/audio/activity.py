@@ -111,10 +111,11 @@ def find_activity(
         hiss = (frames.flatness[begin:end] > 0.4) & (level < loudness - settings["hiss_below_db"])
         loud = np.flatnonzero((level > loudness - settings["edge_below_db"]) & ~hiss)
         islands.append((begin + int(loud[0]), begin + int(loud[-1]) + 1, loudness))
+    loudest = max((island[2] for island in islands), default=0.0)
     spans = [
         (begin / FRAMES_PER_SECOND, end / FRAMES_PER_SECOND)
         for begin, end, loudness in islands
-        if loudness > max(i[2] for i in islands) - settings["weaker_than_loudest_db"]
+        if loudness > loudest - settings["weaker_than_loudest_db"]
         and not _belongs_to_music(begin, end, loudness, music, frames)
     ]
     talking = _mask(spans, len(frames))

@@ -7,7 +7,9 @@ G.711 has no header). FFmpeg, inside PyAV's wheel, does the decoding and the res
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,7 @@ _GSM_FRAME_BYTES = 33  # ETSI EN 300 961: 260 bits in 33 bytes, whose first nibb
 # Bytes of one 8-bit law read as the other jump about; neighbouring samples of the right one agree.
 # 1 − their correlation is 1.6 to 4.7 times as large under the wrong law on speech and tones, and
 # the same on white noise, of which nothing is said.
+_HEAD_BYTES = 1 << 19  # of the content, by which it is recognised: a minute of G.711
 _LAW_RATIO = 1.3
 _LAW_CORRELATION = 0.5
 _IDENTICAL_DB = -40.0  # what is left after subtracting one channel from the other
@@ -94,27 +97,34 @@ def decode(source: str | Path | bytes, extension: str | None = None) -> Recordin
 
     Raises `UnreadableAudioError` for what is no sound, `OSError` for a path that cannot be read.
     """
+    opener: Callable[[], io.BytesIO | io.FileIO]
     if isinstance(source, bytes):
-        data = source
+        head, size = source[:_HEAD_BYTES], len(source)
         suffix = (extension or "").lower().lstrip(".")
+        opener = partial(io.BytesIO, source)
     else:
-        data = Path(source).read_bytes()
-        suffix = (extension or Path(source).suffix).lower().lstrip(".")
-    if not data:
+        path = Path(source)
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+        size = path.stat().st_size
+        suffix = (extension or path.suffix).lower().lstrip(".")
+        # An open file, never a name: FFmpeg takes some names for addresses and commands.
+        opener = partial(io.FileIO, path, "r")
+    if not head:
         raise UnreadableAudioError("the file is empty")
     notes: list[str] = []
-    container, codec_name = _recognise(data, suffix, notes)
+    container, codec_name = _recognise(head, suffix, notes)
     try:
-        samples, codec, rate, channels = _decode_frames(data, container, notes)
+        samples, codec, rate, channels = _decode_frames(opener, head, container, notes)
     except UnreadableAudioError:
-        law = _guess_law(data) if container is None else None
+        law = _guess_law(head) if container is None else None
         if law is None:
             raise
         notes.append(f"named .{suffix}, its content is raw {law}")
         codec_name = f"pcm_{law}"
-        samples, codec, rate, channels = _decode_frames(data, law, notes)
+        samples, codec, rate, channels = _decode_frames(opener, head, law, notes)
     if samples.shape[1] == 0:
-        raise UnreadableAudioError(f"a header ({len(data)} bytes in all) and no sample")
+        raise UnreadableAudioError(f"a header ({size} bytes in all) and no sample")
     if channels > 2:
         notes.append(f"{channels} channels; the first two were used")
     if samples.shape[0] == 2 and _are_identical(samples):
@@ -267,7 +277,10 @@ def _alaw_table() -> NDArray[np.float32]:
 
 
 def _decode_frames(
-    data: bytes, container: str | None, notes: list[str]
+    opener: Callable[[], io.BytesIO | io.FileIO],
+    head: bytes,
+    container: str | None,
+    notes: list[str],
 ) -> tuple[Samples, str, int, int]:
     """All frames that decode, at 8 kHz: (samples (1 or 2, n), codec, source rate, channels)."""
     import av
@@ -277,11 +290,14 @@ def _decode_frames(
     options = {"sample_rate": str(ANALYSIS_RATE), "ch_layout": "mono"} if container else {}
     if container == "gsm":
         options = {}
-    blocks: list[Samples] = []
+    held = _Samples()
     broken = 0
     codec, rate, channels, promised = "", 0, 1, 0.0
     try:
-        with av.open(io.BytesIO(data), mode="r", format=container, options=options) as media:
+        with (
+            opener() as file,
+            av.open(file, mode="r", format=container, options=options) as media,
+        ):
             if not isinstance(media, InputContainer) or not media.streams.audio:
                 raise UnreadableAudioError("the file has no audio stream")
             stream = media.streams.audio[0]
@@ -302,26 +318,51 @@ def _decode_frames(
                     continue
                 for frame in frames:
                     pieces = [frame] if is_ready else resampler.resample(frame)
-                    blocks += [_rows(piece, channels) for piece in pieces]
-            if blocks and not is_ready:
-                blocks += [_rows(piece, channels) for piece in resampler.resample(None)]
+                    for piece in pieces:
+                        held.append(_rows(piece, channels), promised)
+            if held.count and not is_ready:
+                for piece in resampler.resample(None):
+                    held.append(_rows(piece, channels), promised)
     except UnreadableAudioError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
-        if not blocks:
+        if not held.count:
             raise UnreadableAudioError(f"no decoder understands it ({error})") from error
         notes.append(f"decoding stopped early ({error})")
     if broken:
         notes.append(f"{broken} damaged pieces were left out")
-    if not blocks:
+    if not held.count:
         return np.zeros((1, 0), dtype=np.int16), codec, rate, channels
-    samples: Samples = np.concatenate(blocks, axis=1)
-    if data[:4] == b"RIFF":
-        promised = max(promised, _promised_wav_seconds(data))
+    samples = held.filled()
+    if head[:4] == b"RIFF":
+        promised = max(promised, _promised_wav_seconds(head))
     seconds = samples.shape[1] / ANALYSIS_RATE
     if promised > seconds + 0.5:
         notes.append(f"cut short: {seconds:.1f} s of {promised:.1f} s are there")
     return samples, codec, rate, channels
+
+
+class _Samples:
+    """Rows of samples that grow; room is made once for the length that the file promises."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._store: Samples = np.empty((1, 0), dtype=np.int16)
+
+    def append(self, rows: Samples, promised_seconds: float) -> None:
+        needed = self.count + rows.shape[1]
+        if needed > self._store.shape[1]:
+            # A header may promise anything: at most six hours are believed at once.
+            hint = round(min(promised_seconds, 21600.0) * ANALYSIS_RATE) + ANALYSIS_RATE
+            size = max(needed, hint if not self.count else self._store.shape[1] * 3 // 2)
+            store = np.empty((rows.shape[0], size), dtype=np.int16)
+            store[:, : self.count] = self._store[:, : self.count]
+            self._store = store
+        self._store[:, self.count : needed] = rows
+        self.count = needed
+
+    def filled(self) -> Samples:
+        return self._store[:, : self.count]
 
 
 def _rows(frame: AudioFrame, channels: int) -> Samples:
@@ -350,11 +391,14 @@ def _promised_wav_seconds(data: bytes) -> float:
 
 def _are_identical(samples: Samples) -> bool:
     """Whether two channels carry the same sound, at most scaled: mono in a stereo file."""
-    left, right = samples[0].astype(np.float32), samples[1].astype(np.float32)
-    energy_left, energy_right = float(np.dot(left, left)), float(np.dot(right, right))
+    energy_left = energy_right = common = 0.0
+    for start in range(0, samples.shape[1], 60 * ANALYSIS_RATE):
+        left, right = samples[:, start : start + 60 * ANALYSIS_RATE].astype(np.float32)
+        energy_left += float(np.dot(left, left))
+        energy_right += float(np.dot(right, right))
+        common += float(np.dot(left, right))
     if min(energy_left, energy_right) <= 0.0:
         return False
-    common = float(np.dot(left, right))
     residual = 1.0 - common * common / (energy_left * energy_right)
     gain_db = 10.0 * np.log10(energy_left / energy_right)
     return residual < 10 ** (_IDENTICAL_DB / 10) and abs(gain_db) < 6.0
