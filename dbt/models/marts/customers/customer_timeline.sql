@@ -1,58 +1,69 @@
 with calls as (
     select
-        customer_id,
-        started_at as occurred_at,
+        calls.customer_id,
+        calls.started_at as occurred_at,
         'call' as event_type,
-        call_id as event_id,
-        call_id,
+        calls.call_id as event_id,
+        calls.call_id,
         null::bigint as place_ms,
         1 as event_rank,
-        case when direction = 'inbound' then 'Inbound call: ' else 'Outbound call: ' end
-        || coalesce(outcome, 'unknown') as summary_en,
-        case when direction = 'inbound' then '呼入：' else '呼出：' end || coalesce(outcome, 'unknown') as summary_zh,
+        case when calls.direction = 'inbound' then 'Inbound call: ' else 'Outbound call: ' end
+        || coalesce(outcomes.name_en, calls.outcome, 'Unknown') as summary_en,
+        case when calls.direction = 'inbound' then '呼入：' else '呼出：' end
+        || coalesce(outcomes.name_zh, calls.outcome, '未知') as summary_zh,
         jsonb_build_object(
-            'agent_id', agent_id,
-            'line_id', line_id,
-            'campaign_id', campaign_id,
-            'disposition', disposition,
-            'is_connected', is_connected,
-            'talk_seconds', talk_seconds
+            'agent_id', calls.agent_id,
+            'line_id', calls.line_id,
+            'campaign_id', calls.campaign_id,
+            'disposition', calls.disposition,
+            'outcome', calls.outcome,
+            'is_connected', calls.is_connected,
+            'talk_seconds', calls.talk_seconds
         ) as detail
-    from {{ ref("int_calls_reconciled") }}
+    from {{ ref("int_calls_reconciled") }} as calls
+    left join {{ ref("outcomes") }} as outcomes on calls.outcome = outcomes.outcome
 ),
 
 stages as (
     select
-        customer_id,
-        entered_at as occurred_at,
+        stages.customer_id,
+        stages.entered_at as occurred_at,
         'demand_stage' as event_type,
-        demand_id || '/' || stage_number as event_id,
+        stages.demand_id || '/' || stages.stage_number as event_id,
         null::text as call_id,
         null::bigint as place_ms,
         2 as event_rank,
-        'Demand ' || demand_id || ': ' || stage as summary_en,
-        '需求 ' || demand_id || '：' || stage as summary_zh,
+        'Demand ' || stages.demand_id || ': ' || stages.stage as summary_en,
+        '需求 ' || stages.demand_id || '：' || coalesce(labels.label_zh, stages.stage) as summary_zh,
         jsonb_build_object(
-            'demand_id', demand_id, 'product', product, 'stage', stage, 'is_left_censored', is_left_censored
+            'demand_id', stages.demand_id,
+            'product', stages.product,
+            'stage', stages.stage,
+            'is_left_censored', stages.is_left_censored
         ) as detail
-    from {{ ref("int_demand_stages_sessionised") }}
+    from {{ ref("int_demand_stages_sessionised") }} as stages
+    left join {{ ref("code_labels") }} as labels on stages.stage = labels.code and labels.attribute = 'stage'
 ),
 
 violations as (
     select
-        customer_id,
-        violated_at as occurred_at,
+        violations.customer_id,
+        violations.violated_at as occurred_at,
         'rule_violation' as event_type,
-        rule_id || '/' || coalesce(call_id, violated_at::text) as event_id,
-        call_id,
+        violations.rule_id || '/' || coalesce(violations.call_id, violations.violated_at::text) as event_id,
+        violations.call_id,
         null::bigint as place_ms,
         3 as event_rank,
-        'Rule broken: ' || rule_type as summary_en,
-        '违反规则：' || rule_type as summary_zh,
+        'Rule broken: ' || coalesce(rule_types.name_en, violations.rule_type) as summary_en,
+        '违反规则：' || coalesce(rule_types.name_zh, violations.rule_type) as summary_zh,
         jsonb_build_object(
-            'rule_id', rule_id, 'rule_type', rule_type, 'severity', severity, 'detail', detail
+            'rule_id', violations.rule_id,
+            'rule_type', violations.rule_type,
+            'severity', violations.severity,
+            'detail', violations.detail
         ) as detail
-    from {{ ref("int_rule_violations") }}
+    from {{ ref("int_rule_violations") }} as violations
+    left join {{ ref("rule_types") }} as rule_types on violations.rule_type = rule_types.rule_type
 ),
 
 phrases as (
@@ -74,24 +85,28 @@ phrases as (
 
 emotions as (
     select
-        customer_id,
-        started_at as occurred_at,
+        emotions.customer_id,
+        emotions.started_at as occurred_at,
         'emotion' as event_type,
-        call_id || '/' || side as event_id,
-        call_id,
+        emotions.call_id || '/' || emotions.side as event_id,
+        emotions.call_id,
         null::bigint as place_ms,
         5 as event_rank,
-        'Customer sounded ' || label || ' (index ' || round(adjusted_index::numeric) || ')' as summary_en,
-        '客户情绪：' || label || '（指数 ' || round(adjusted_index::numeric) || '）' as summary_zh,
+        'Customer sounded ' || emotions.label || ' (index ' || round(emotions.adjusted_index::numeric) || ')'
+            as summary_en,
+        '客户情绪：' || coalesce(labels.label_zh, emotions.label)
+        || '（指数 ' || round(emotions.adjusted_index::numeric) || '）' as summary_zh,
         jsonb_build_object(
-            'label', label,
-            'emotion_index', emotion_index,
-            'adjusted_index', adjusted_index,
-            'baseline_calls', baseline_calls,
-            'model_version', model_version
+            'label', emotions.label,
+            'emotion_index', emotions.emotion_index,
+            'adjusted_index', emotions.adjusted_index,
+            'baseline_calls', emotions.baseline_calls,
+            'model_version', emotions.model_version
         ) as detail
-    from {{ ref("int_emotions_adjusted") }}
-    where side = 'customer'
+    from {{ ref("int_emotions_adjusted") }} as emotions
+    left join {{ ref("code_labels") }} as labels
+        on emotions.label = labels.code and labels.attribute = 'emotion'
+    where emotions.side = 'customer'
 ),
 
 complaints as (
