@@ -202,7 +202,10 @@ class Simulation:
             for index in range(max(4 * len(teams), round(wanted * self.scale))):
                 number = len(customers) + 1
                 team = teams[index % len(teams)]
-                region = config["regions"][language][index % len(config["regions"][language])]
+                regions = config["regions"][language]
+                # Every team and every agent has customers of every region.
+                place = index // len(teams)
+                region = regions[(place + place // 4) % len(regions)]
                 country = "CN" if language == "zh" else region
                 owner = owners[team["team"]][index // len(teams) % 4]
                 created = self.at(-dice.whole(5, 400) * DAY + dice.whole(32_400, 64_800))
@@ -224,7 +227,7 @@ class Simulation:
                     "updated_at": created,
                 }
                 temper = dice.weighted(
-                    {"warm": 28, "plain": 32, "busy": 15, "cross": 14, "low": 11}
+                    {"warm": 28, "plain": 32, "busy": 15, "cross": 14, "low": 14}
                 )
                 campaign = team["campaign_id"]
                 customers.append(
@@ -401,11 +404,11 @@ class Simulation:
             recent = [t for t in customer.attempts if t > starts - DAY]
             weight = 1.0
             if recent and starts - recent[-1] < 3600:
-                weight = 0.0025
-            if len(recent) >= 3:
-                weight *= 0.01
+                weight = 0.0004
+            if len(recent) >= 4:
+                weight *= 0.004
             if customer.row["do_not_call"]:
-                weight *= 0.03
+                weight *= 0.002
             if customer.row["consent_status"] != "granted":
                 weight *= 0.15
             if customer.demand and customer.demand["stage"] in ("won", "lost"):
@@ -413,7 +416,7 @@ class Simulation:
             if customer.callback_due and recent and starts - recent[-1] > 4 * 3600:
                 weight *= 6
             if customer.country == "US" and (starts % DAY) < 22 * 3600:
-                weight *= 0.02
+                weight *= 0.006
             if starts - (customer.attempts[-1] if customer.attempts else -DAY) < 180:
                 weight = 0.0
             weights[str(index)] = weight
@@ -469,7 +472,7 @@ class Simulation:
             customer_id=customer.row["customer_id"], agent_id=call.agent_id, line_id=line_id,
             from_number=self.lines[line_id]["number"], to_number=customer.row["phone"],
             started_at=starts, ringing_at=None, answered_at=None, agent_joined_at=None,
-            hold_seconds=None, queue="", list_id=f"LIST-{customer.campaign_id[4:7]}-1",
+            hold_seconds=None, queue="", list_id=f"LIST-{customer.row['source']}",
             recording_key="", agent_extension=self.agents[agent_id]["extension"] if with_agent else "",
         )  # fmt: skip
         row["sip_code"], row["q850_cause"] = self.config["signalling"][outcome]
@@ -555,7 +558,7 @@ class Simulation:
         likely = {
             name: self.scripts["results"][dialogue["result"]]
             * self._leaning(customer, dialogue["result"])
-            * (0.2 if dialogue["moods"]["c"] == "sad" and customer.temper != "low" else 1.0)
+            * (0.35 if dialogue["moods"]["c"] == "sad" and customer.temper != "low" else 1.0)
             for name, dialogue in dialogues.items()
         }
         return hold_talk(
@@ -610,6 +613,8 @@ class Simulation:
         if customer.country == "CN" and dice.chance(0.35):
             part = Part(CUSTOMER, 0.0, music(ring, dice.whole(0, 8)), level(dice.between(-22, -16)))
             call.note = "colour ring-back before the answer"
+            if call.outcome == "silence":
+                call.acceptable = "music"
         else:
             part = hear_tone(dice, "ring", customer.country, ring).parts[0]
         call.recording_starts = connects_at

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import psycopg
+import yaml
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -27,6 +28,7 @@ Layer = Literal["raw", "marts"]
 PROJECT = PROJECT_ROOT / "expectations"
 _ADDRESS_VARIABLE = "CALLMART_WAREHOUSE_SQLALCHEMY"
 _SAMPLES = 5
+_WHOLE_TABLE = "all rows"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def validate(settings: Settings, layer: str, *, project: Path = PROJECT) -> Vali
             for other in (root / "suites").iterdir():
                 if other.name != layer:
                     shutil.rmtree(other)
+            _declare_tables(root / "great_expectations.yml", tables)
             with _open_project(root, _address(settings.warehouse_dsn, layer)) as context:
                 for table in tables:
                     findings += _validate_table(context, connection, table)
@@ -151,6 +154,20 @@ def _address(dsn: str, layer: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def _declare_tables(configuration: Path, tables: list[str]) -> None:
+    """Name the tables in the copied project; adding them one by one would write it anew each time."""
+    document = yaml.safe_load(configuration.read_text(encoding="utf-8"))
+    document["fluent_datasources"]["warehouse"]["assets"] = {
+        table: {
+            "type": "table",
+            "table_name": table.partition(".")[2],
+            "batch_definitions": {_WHOLE_TABLE: {"partitioner": None}},
+        }
+        for table in tables
+    }
+    configuration.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
 @contextmanager
 def _open_project(root: Path, address: str) -> Iterator[Any]:
     """Great Expectations over the copy at `root`; takes seconds to import, so only here."""
@@ -185,13 +202,9 @@ def _validate_table(context: Any, connection: psycopg.Connection, table: str) ->
         return [
             Finding(table, "the table exists", "table", "critical", False, None, None, [], message)
         ]
-    asset = context.data_sources.get("warehouse").add_table_asset(
-        table, table_name=table.partition(".")[2]
-    )
+    asset = context.data_sources.get("warehouse").get_asset(table)
     definition = context.validation_definitions.add(
-        ValidationDefinition(
-            name=table, data=asset.add_batch_definition_whole_table("all rows"), suite=suite
-        )
+        ValidationDefinition(name=table, data=asset.get_batch_definition(_WHOLE_TABLE), suite=suite)
     )
     checked = definition.run(
         result_format={
