@@ -558,7 +558,7 @@ class Simulation:
         likely = {
             name: self.scripts["results"][dialogue["result"]]
             * self._leaning(customer, dialogue["result"])
-            * (0.35 if dialogue["moods"]["c"] == "sad" and customer.temper != "low" else 1.0)
+            * (1.0 if dialogue["moods"]["c"] != "sad" else 3.0 if customer.temper == "low" else 0.4)
             for name, dialogue in dialogues.items()
         }
         return hold_talk(
