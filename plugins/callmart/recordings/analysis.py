@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from callmart.landing import ObjectStore, quarantine_file
+from callmart.landing import FileError, ObjectStore, load_mappings, quarantine_file
+from callmart.landing.store import ObjectGoneError
 from callmart.settings import Settings
 from callmart.warehouse import connect, copy_rows
 
@@ -56,13 +58,16 @@ SEGMENT_COLUMNS = (
 
 FILES_SQL = """
 select distinct on (links.content_hash)
-    links.content_hash, whole.object_id, whole.object_key, whole.extension,
-    agent.object_id, agent.object_key, agent.extension,
-    customer.object_id, customer.object_key, customer.extension
+    links.content_hash,
+    whole.object_id, whole.object_key, whole.extension, whole.content_sha256,
+    agent.object_id, agent.object_key, agent.extension, agent.content_sha256,
+    customer.object_id, customer.object_key, customer.extension, customer.content_sha256,
+    objects.source
 from facts.call_recordings as links
 left join raw.recordings as whole on links.object_id = whole.object_id
 left join raw.recordings as agent on links.agent_object_id = agent.object_id
 left join raw.recordings as customer on links.customer_object_id = customer.object_id
+left join ops.objects on links.object_id = objects.object_id
 where links.content_hash = any(%s)
 order by links.content_hash, links.object_key
 """
@@ -70,25 +75,41 @@ order by links.content_hash, links.object_key
 
 @dataclass(frozen=True)
 class AnalysisSummary:
-    """What one batch did; `already_there` were heard by somebody else meanwhile."""
+    """What one batch did, in recordings.
+
+    `unreadable` are among those heard; `gone` were deleted or overwritten in the bucket since they
+    were entered, `already_there` were heard by somebody else meanwhile.
+    """
 
     heard: int
     unreadable: int
+    gone: int
     already_there: int
     audio_seconds: float
 
 
 @dataclass(frozen=True)
+class _Part:
+    """One file of a recording; `sha256` is of its content when it was entered."""
+
+    object_id: int
+    key: str
+    extension: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class _Files:
-    """The objects of one recording: one file, or a side each; (object id, key, suffix)."""
+    """The objects of one recording: one file, or a side each."""
 
     content_hash: str
-    whole: tuple[int, str, str] | None
-    agent: tuple[int, str, str] | None
-    customer: tuple[int, str, str] | None
+    whole: _Part | None
+    agent: _Part | None
+    customer: _Part | None
+    source: str | None
 
     @property
-    def parts(self) -> dict[str, tuple[int, str, str]]:
+    def parts(self) -> dict[str, _Part]:
         """The parts by the argument of `inspect_recording`; a side alone is heard as one file."""
         if self.agent is not None and self.customer is not None:
             return {"agent_path": self.agent, "customer_path": self.customer}
@@ -96,45 +117,61 @@ class _Files:
         return {"path": alone} if alone is not None else {}
 
 
-def _part(values: Sequence[Any]) -> tuple[int, str, str] | None:
-    return None if values[0] is None else (values[0], values[1], values[2])
+def _part(values: Sequence[Any]) -> _Part | None:
+    return None if values[0] is None else _Part(*values)
 
 
 def _files(connection: Connection[Any], content_hashes: Sequence[str]) -> list[_Files]:
     rows = connection.execute(FILES_SQL, (list(content_hashes),)).fetchall()
-    return [_Files(row[0], _part(row[1:4]), _part(row[4:7]), _part(row[7:10])) for row in rows]
+    return [
+        _Files(row[0], _part(row[1:5]), _part(row[5:9]), _part(row[9:13]), row[13]) for row in rows
+    ]
 
 
 def _fetch(store: ObjectStore, files: _Files, folder: Path) -> dict[str, Path]:
-    """Download a recording's files; local paths by the argument of `inspect_recording`."""
+    """Download a recording's files; local paths by the argument of `inspect_recording`.
+
+    Raises ObjectGoneError where a key holds nothing, or other content than when it was entered: its
+    facts must not be kept under the hash of what was there before.
+    """
     paths = {}
-    for name, (object_id, key, extension) in files.parts.items():
-        path = folder / f"{object_id}.{extension}"
-        store.download(key, path)
+    for name, part in files.parts.items():
+        path = folder / f"{part.object_id}.{part.extension}"
+        store.download(part.key, path)
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256:
+                raise ObjectGoneError("overwritten", "overwritten before it was heard")
         paths[name] = path
     return paths
 
 
 def _inspections(
-    store: ObjectStore, recordings: Sequence[_Files], folder: Path
-) -> Iterator[tuple[_Files, Inspection]]:
-    """Hear one recording while the next one is fetched."""
+    settings: Settings, recordings: Sequence[_Files], folder: Path
+) -> Iterator[tuple[_Files, Inspection | ObjectGoneError]]:
+    """Hear one recording while the next one is fetched; what is gone comes as its error."""
     from ml.inspection import inspect_recording
 
+    store, mappings = ObjectStore(settings), load_mappings(settings)
     with ThreadPoolExecutor(max_workers=2) as pool:
         waiting: list[Future[dict[str, Path]]] = [
             pool.submit(_fetch, store, files, folder) for files in recordings[:2]
         ]
         for number, files in enumerate(recordings):
-            paths = waiting.pop(0).result()
+            fetched = waiting.pop(0)
             if number + 2 < len(recordings):
                 waiting.append(pool.submit(_fetch, store, recordings[number + 2], folder))
+            try:
+                paths = fetched.result()
+            except ObjectGoneError as error:
+                yield files, error
+                continue
             yield (
                 files,
                 inspect_recording(
                     path=paths.get("path"),
                     agent_path=paths.get("agent_path"),
                     customer_path=paths.get("customer_path"),
+                    agent_channel=mappings.agent_channel(files.source),
                 ),
             )
             for path in paths.values():
@@ -145,20 +182,24 @@ def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> Analysis
     """Hear the recordings and commit their facts in one transaction.
 
     A recording that cannot be read gets the outcome `unreadable` with its reason, and its file goes
-    to the quarantine. Raises what the bucket or the warehouse raised; nothing is half written.
+    to the quarantine; one that is gone from the bucket goes there without any facts. Raises what
+    the bucket or the warehouse raised; nothing is half written.
     """
     from ml.inspection import ANALYSER_VERSION
 
     with connect(settings) as connection:
         recordings = _files(connection, content_hashes)
     rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES}
-    unreadable: list[tuple[_Files, str]] = []
+    refused: list[tuple[_Files, FileError]] = []
     audio_seconds = 0.0
     with tempfile.TemporaryDirectory(prefix="callmart-") as folder:
-        for files, inspection in _inspections(ObjectStore(settings), recordings, Path(folder)):
+        for files, inspection in _inspections(settings, recordings, Path(folder)):
+            if isinstance(inspection, ObjectGoneError):
+                refused.append((files, inspection))
+                continue
             audio_seconds += inspection.report.get("duration_seconds") or 0.0
             if inspection.report["outcome"] == "unreadable":
-                unreadable.append((files, inspection.report["reason"]))
+                refused.append((files, FileError("audio", inspection.report["reason"])))
             _add_rows(rows, files.content_hash, ANALYSER_VERSION, inspection)
     with connect(settings) as connection:
         # Whoever holds the lock writes; the other one then sees what is there and leaves it alone.
@@ -174,12 +215,17 @@ def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> Analysis
         for table, columns in _TABLES.items():
             new = [row for row in rows[table] if row[0] not in there]
             copy_rows(connection, f"facts.{table}", columns, new)
-        for files, reason in unreadable:
-            if files.content_hash not in there:
-                for object_id, _, _ in files.parts.values():
-                    quarantine_file(connection, object_id, "audio", reason)
+        refused = [item for item in refused if item[0].content_hash not in there]
+        for files, error in refused:
+            for part in files.parts.values():
+                quarantine_file(connection, part.object_id, error.rule, error.reason)
+    gone = sum(isinstance(error, ObjectGoneError) for _, error in refused)
     return AnalysisSummary(
-        len(recordings) - len(there), len(unreadable), len(there), round(audio_seconds, 1)
+        heard=len(recordings) - len(there) - gone,
+        unreadable=len(refused) - gone,
+        gone=gone,
+        already_there=len(there),
+        audio_seconds=round(audio_seconds, 1),
     )
 
 

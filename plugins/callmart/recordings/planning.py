@@ -11,7 +11,8 @@ from psycopg import Connection
 
 # The links of the calls that got a new file are made anew from all files of the call, so that the
 # order of delivery leaves no trace: one link a whole file, one link for the newest two sides. A side
-# without its partner is heard alone until the partner comes.
+# without its partner is heard alone until the partner comes. A key that was written again counts with
+# its newest content only. `loaded_at`: landing may put an earlier delivery in the place of a twin.
 LINK_SQL = """
 with touched as (
     select distinct recordings.call_id
@@ -19,13 +20,20 @@ with touched as (
     where not exists (
         select from facts.call_recordings as links
         where links.call_id = recordings.call_id
+            and links.linked_at >= recordings.loaded_at
             and recordings.object_id in (
                 links.object_id, links.agent_object_id, links.customer_object_id
             )
     )
 ),
 deliveries as (
-    select recordings.* from raw.recordings inner join touched using (call_id)
+    select distinct on (recordings.call_id, recordings.side, recordings.object_key) recordings.*
+    from raw.recordings
+    inner join touched using (call_id)
+    inner join ops.objects on recordings.object_id = objects.object_id
+    order by
+        recordings.call_id, recordings.side, recordings.object_key,
+        objects.modified_at desc, objects.object_id desc
 ),
 sides as (
     select distinct on (call_id, side) * from deliveries
@@ -76,9 +84,11 @@ on conflict (call_id, content_hash) do update set
     delivered_on = excluded.delivered_on,
     agent_object_id = excluded.agent_object_id,
     customer_object_id = excluded.customer_object_id,
-    object_id = excluded.object_id
+    object_id = excluded.object_id,
+    linked_at = now()
 """
 
+# What is gone from the bucket waits in quarantine until it is requeued, not for every round anew.
 UNHEARD_SQL = """
 select
     links.content_hash,
@@ -90,6 +100,11 @@ inner join raw.recordings
 where not exists (
     select from facts.recordings as heard
     where heard.content_hash = links.content_hash and heard.analyser_version = %s
+)
+and not exists (
+    select from ops.quarantine
+    where quarantine.object_id in (links.object_id, links.agent_object_id, links.customer_object_id)
+        and quarantine.rule in ('overwritten', 'vanished') and quarantine.status = 'open'
 )
 group by links.content_hash
 order by min(links.delivered_on), links.content_hash

@@ -77,7 +77,7 @@ def _load_rules(connection: Connection[Any]) -> _RuleSet:
     the warehouse by the call's start, so that rules may arrive in any order.
     """
     from ml.phrases import RulesRefusedError, library, parse_rule, rule_hash, signals
-    from ml.phrases.versions import MATCHER_VERSION
+    from ml.phrases.versions import ANNOUNCEMENTS_VERSION
 
     delivered = connection.execute(
         "select distinct on (rule_id, definition) rule_id, definition, _object_id"
@@ -103,7 +103,9 @@ def _load_rules(connection: Connection[Any]) -> _RuleSet:
         )  # fmt: skip
         by_hash.setdefault(digest, (rule, row))
     hashes = sorted(by_hash)
-    ruleset_hash = hashlib.sha256("\n".join([MATCHER_VERSION, *hashes]).encode()).hexdigest()
+    # The version of the announcements holds the matcher's: a change of either searches all again.
+    versions_and_rules = "\n".join([ANNOUNCEMENTS_VERSION, *hashes])
+    ruleset_hash = hashlib.sha256(versions_and_rules.encode()).hexdigest()
     return _RuleSet(
         [by_hash[digest][0] for digest in hashes],
         [by_hash[digest][1] for digest in hashes],
@@ -178,6 +180,7 @@ def match_phrases(settings: Settings) -> MatchSummary:
     """Search every transcript that this set of rules has not searched, some hundred a commit.
 
     Killed and run again it goes on where it was; a rule that is new adds its hits and repeats none.
+    Hits that a newer matcher no longer finds are taken back.
     """
     from ml.phrases import Matcher
     from ml.phrases.announcements import announcement_outcome
@@ -210,7 +213,7 @@ def match_phrases(settings: Settings) -> MatchSummary:
                         hit.text if hit else None,
                     )
                 )
-            found += _keep_hits(connection, hits)
+            found += _keep_hits(connection, hashes, [row[0] for row in rules.rows], hits)
             with connection.cursor() as cursor:
                 cursor.executemany(
                     """
@@ -254,12 +257,32 @@ def _hit_rows(sha: str, hits: Iterable[Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _keep_hits(connection: Connection[Any], rows: list[tuple[Any, ...]]) -> int:
-    """Add the hits that are not there yet; how many were."""
-    if not rows:
-        return 0
+def _keep_hits(
+    connection: Connection[Any],
+    transcripts: Sequence[str],
+    rule_hashes: Sequence[str],
+    rows: list[tuple[Any, ...]],
+) -> int:
+    """Make `rows` the hits of these rules in these transcripts; how many were not there yet.
+
+    Hits of other rules stay: a version of a rule that is no longer sent was right at its time.
+    """
     connection.execute("create temporary table new_hits (like facts.phrase_hits) on commit drop")
     copy_rows(connection, "new_hits", HIT_COLUMNS, rows)
+    connection.execute(
+        """
+        delete from facts.phrase_hits as hits
+        where hits.transcript_sha256 = any(%s) and hits.rule_hash = any(%s)
+            and not exists (
+                select from new_hits
+                where new_hits.transcript_sha256 = hits.transcript_sha256
+                    and new_hits.rule_hash = hits.rule_hash
+                    and new_hits.hit_index = hits.hit_index
+                    and row(new_hits.*) is not distinct from row(hits.*)
+            )
+        """,
+        (list(transcripts), list(rule_hashes)),
+    )
     return connection.execute(
         "insert into facts.phrase_hits select * from new_hits on conflict do nothing"
     ).rowcount
