@@ -356,8 +356,8 @@ def test_readers_may_read_marts_and_nothing_else(landed: Landed) -> None:
         "staging": False,
     }
     unreadable = landed.rows(
-        "select tablename from pg_tables where schemaname = 'marts'"
-        " and not has_table_privilege('bi_reader', format('marts.%%I', tablename), 'select')"
+        "select relname from pg_class where relnamespace = 'marts'::regnamespace"
+        " and relkind in ('r', 'v') and not has_table_privilege('bi_reader', oid, 'select')"
     )
     assert unreadable == []
 
