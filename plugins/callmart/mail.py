@@ -6,7 +6,7 @@ import smtplib
 import ssl
 from collections.abc import Iterable
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate, make_msgid, parseaddr
 
 from callmart.settings import Settings
 
@@ -14,13 +14,17 @@ from callmart.settings import Settings
 def compose(
     settings: Settings, recipient: str, subject: str, text: str, html: str | None = None
 ) -> EmailMessage:
-    """A message with a plain text part and, where given, an HTML alternative."""
+    """A message with a plain text part and, where given, an HTML alternative.
+
+    recipient: an address, or several with commas between them.
+    """
     message = EmailMessage()
     message["From"] = settings.mail_from
     message["To"] = recipient
     message["Subject"] = subject
     message["Date"] = formatdate(localtime=False)
-    message["Message-ID"] = make_msgid(domain=settings.mail_from.rpartition("@")[2])
+    sender = parseaddr(settings.mail_from)[1]
+    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2] or "localhost")
     message.set_content(text)
     if html is not None:
         message.add_alternative(html, subtype="html")

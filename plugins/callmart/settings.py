@@ -37,7 +37,7 @@ class Settings:
     smtp_password: str = field(repr=False)
     mail_from: str
     alert_recipients: tuple[str, ...]
-    """Who is told what check_health finds."""
+    """Who is told what check_health finds; nobody where it is empty."""
     reports_file: Path
     """Who gets which report in which language (YAML)."""
 
@@ -61,7 +61,11 @@ class Settings:
             smtp_password=env.get("CALLMART_SMTP_PASSWORD", ""),
             mail_from=env.get("CALLMART_MAIL_FROM", "callmart@localhost"),
             alert_recipients=tuple(
-                env.get("CALLMART_ALERT_RECIPIENTS", "operations@localhost").split(",")
+                address.strip()
+                for address in env.get("CALLMART_ALERT_RECIPIENTS", "operations@localhost").split(
+                    ","
+                )
+                if address.strip()
             ),
             reports_file=Path(
                 env.get(

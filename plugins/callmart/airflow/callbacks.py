@@ -18,6 +18,16 @@ INSERT_STEP = """
 """
 
 
+def _error_text(exception: object) -> str | None:
+    """What failed, as JSON in PostgreSQL can hold it (no NUL)."""
+    if not exception:
+        return None
+    text = str(exception)
+    if isinstance(exception, BaseException):
+        text = f"{type(exception).__name__}: {text}"
+    return text.replace("\x00", "")[:2000]
+
+
 def _record(context: Mapping[str, Any], outcome: str) -> None:
     import psycopg
     from psycopg.types.json import Jsonb
@@ -29,7 +39,7 @@ def _record(context: Mapping[str, Any], outcome: str) -> None:
     exception = context.get("exception")
     detail = {
         "label": getattr(task_instance, "rendered_map_index", None),
-        "error": f"{type(exception).__name__}: {exception}"[:2000] if exception else None,
+        "error": _error_text(exception),
     }
     row = (
         task_instance.dag_id,
@@ -45,8 +55,9 @@ def _record(context: Mapping[str, Any], outcome: str) -> None:
     try:
         with connect(Settings.from_environment()) as connection:
             connection.execute(INSERT_STEP, row)
-    except psycopg.Error as error:
-        # The step itself is done or failed by now; a warehouse that is away must not change that.
+    except (psycopg.Error, ValueError) as error:
+        # The step itself is done or failed by now; a warehouse that is away, or not configured,
+        # must not change that.
         log.warning("could not record the outcome of %s: %s", task_instance.task_id, error)
 
 

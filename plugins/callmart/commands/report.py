@@ -21,12 +21,21 @@ import click
 @click.option("--preview", is_flag=True, help="Open the page in the browser.")
 def report(period: datetime, language: str, out: Path | None, preview: bool) -> None:
     """Make the report of one business day from the marts, without sending it."""
-    from callmart.local.context import command_settings
-    from callmart.reports import render
+    import psycopg
 
-    settings = command_settings()
+    from callmart.reports import render
+    from callmart.settings import Settings
+
+    settings = Settings.from_environment()
     day: date = period.date()
-    page = render(settings, day, language, page_place=None).page
+    try:
+        page = render(settings, day, language, page_place=None).page
+    except psycopg.errors.UndefinedTable as error:
+        raise click.ClickException(
+            "the marts are not built yet: run `callmart demo`, or the DAG build_marts"
+        ) from error
+    except (psycopg.Error, ValueError) as error:
+        raise click.ClickException(str(error).strip()) from error
     path = out or settings.home / "reports" / f"daily-{day}.{language}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")

@@ -34,11 +34,18 @@ def update_alerts(settings: Settings) -> AlertChanges:
     """Run every check; open, continue and close alerts in one transaction.
 
     A check whose tables are not built yet finds nothing. An alert that ended less than its check's
-    `quiet_hours` ago and comes back is opened without a new mail.
+    `quiet_hours` ago and comes back is opened without a new mail. Alerts of a check that is no more
+    are closed.
     """
-    opened = continued = closed = 0
+    opened = continued = 0
+    checks = load_checks()
     with connect(settings) as connection:
-        for name, check in load_checks().items():
+        closed = connection.execute(
+            "update ops.alerts set closed_at = now()"
+            " where closed_at is null and check_name <> all(%s)",
+            (list(checks),),
+        ).rowcount
+        for name, check in checks.items():
             needs = check.get("needs")
             exists = connection.execute("select to_regclass(%s)", (needs,)).fetchone()
             found: list[tuple[Any, ...]] = []
@@ -55,7 +62,7 @@ def update_alerts(settings: Settings) -> AlertChanges:
                     ))
                     on conflict (check_name, subject) where closed_at is null
                     do update set last_seen_at = now(), message = excluded.message
-                    returning opened_at = last_seen_at
+                    returning xmax = 0 -- true where the row was inserted, not updated
                     """,
                     {
                         "name": name,
@@ -80,16 +87,22 @@ def update_alerts(settings: Settings) -> AlertChanges:
 
 
 def mail_alerts(settings: Settings) -> int:
-    """Mail the open alerts that were not mailed yet, one message for all; the number of alerts."""
+    """Mail the open alerts that were not mailed yet, one message for all; the number of alerts.
+
+    Raises what the mail server raised; the alerts then wait for the next round.
+    """
+    if not settings.alert_recipients:
+        return 0
     checks = load_checks()
     with connect(settings) as connection:
         rows = connection.execute(
             """
             select alert_id, check_name, severity, subject, message from ops.alerts
-            where closed_at is null and mailed_at is null
+            where closed_at is null and mailed_at is null and check_name = any(%s)
             order by array_position(array['critical', 'major', 'minor'], severity), alert_id
             for update
-            """
+            """,
+            (list(checks),),
         ).fetchall()
         if not rows:
             return 0
@@ -98,13 +111,9 @@ def mail_alerts(settings: Settings) -> int:
             for _, name, severity, subject, message in rows
         ]
         heading = f"callmart: {len(rows)} new alert{'s' if len(rows) > 1 else ''}"
-        send(
-            settings,
-            [
-                compose(settings, recipient, heading, "\n".join(lines) + "\n")
-                for recipient in settings.alert_recipients
-            ],
-        )
+        # One message to all of them: had each its own, a refused one would repeat the others.
+        recipients = ", ".join(settings.alert_recipients)
+        send(settings, [compose(settings, recipients, heading, "\n".join(lines) + "\n")])
         connection.execute(
             "update ops.alerts set mailed_at = now() where alert_id = any(%s)",
             ([row[0] for row in rows],),

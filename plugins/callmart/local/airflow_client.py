@@ -127,6 +127,26 @@ class AirflowClient:
         )["dag_runs"]
         return found
 
+    def unfinished_runs(self) -> list[tuple[str, str]]:
+        """(DAG, run id) of up to 100 runs, of whatever DAG, that are queued or running."""
+        found = self.request(
+            "GET", "/dags/~/dagRuns", params={"state": ["queued", "running"], "limit": 100}
+        )
+        return [(run["dag_id"], run["dag_run_id"]) for run in found["dag_runs"]]
+
+    def fail_run(self, dag_id: str, run_id: str) -> None:
+        """End a run as failed; Airflow stops what runs of it."""
+        self.request("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
+
+    def running_tasks(self) -> list[str]:
+        """`dag.task` of task instances that a worker holds."""
+        found = self.request(
+            "GET",
+            "/dags/~/dagRuns/~/taskInstances",
+            params={"state": ["running"], "limit": 100},
+        )
+        return [f"{task['dag_id']}.{task['task_id']}" for task in found["task_instances"]]
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """queued, running, success or failed."""
         return str(self.request("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])

@@ -14,7 +14,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ FLOW = (*CHAIN, "publish_reports")
 """The DAGs of the main job."""
 
 RUN_TIMEOUT_SECONDS = 1800.0
+END_TIMEOUT_SECONDS = 60.0
+"""How long tasks of a run that was ended may take to stop (Airflow's killed_task_cleanup_time)."""
 QUIET_SECONDS = 6.0
 """No run under way for this long after the last: the flow is at rest (an asset event takes < 1 s)."""
 
@@ -89,10 +92,18 @@ class DemoState:
 
 
 def set_up_sources(settings: Settings, folder: Path) -> None:
-    """Put the folder's own mappings and disposition words where the pipeline reads them."""
+    """Put the folder's own mappings and disposition words where the pipeline reads them.
+
+    What lies there is replaced; a folder of the person's own, outside the stack, is left alone.
+    """
     target = settings.sources_dir
     if target is None:
         raise DemoError("CALLMART_SOURCES_DIR is not set")
+    if settings.home.resolve() not in target.resolve().parents:
+        raise DemoError(
+            f"CALLMART_SOURCES_DIR={target} lies outside {settings.home}: the demo would replace"
+            " what is there. Unset it; mappings for the demo belong into the landing folder's sources/"
+        )
     if target.exists():
         shutil.rmtree(target)
     target.mkdir(parents=True)
@@ -114,24 +125,35 @@ def upload(settings: Settings, folder: Path, tell: Callable[[int, int], None]) -
     new = 0
     for number, path in enumerate(files, start=1):
         key = path.relative_to(folder).as_posix()
-        body = path.read_bytes()
-        # An object put in one piece has its MD5 as ETag; it is compared, nothing rests on it.
-        if there.get(key) != hashlib.md5(body, usedforsecurity=False).hexdigest():
-            store.put(key, body)
-            new += 1
+        with path.open("rb") as body:
+            # An object put in one piece has its MD5 as ETag; one put in parts is put again, which
+            # the ledger takes for the repetition that it is.
+            content = hashlib.file_digest(body, partial(hashlib.md5, usedforsecurity=False))
+            if there.get(key) != content.hexdigest():
+                body.seek(0)
+                store.put(key, body)
+                new += 1
         tell(number, len(files))
     return Uploaded(new, len(files) - new)
 
 
 def empty_stack(stack: Stack, client: AirflowClient, settings: Settings) -> None:
-    """Make warehouse and bucket empty, for another folder; the DAGs stand still meanwhile."""
+    """Make warehouse and bucket empty, for another folder; the DAGs stand still meanwhile.
+
+    Runs that an earlier demo left are ended: what they would have done is thrown away anyhow.
+    Raises DemoError where a task does not stop.
+    """
     for dag_id in client.dag_ids():
         client.set_paused(dag_id, True)
-    end = time.monotonic() + RUN_TIMEOUT_SECONDS
-    while _under_way(client, client.dag_ids()):
+    end = time.monotonic() + END_TIMEOUT_SECONDS
+    while (runs := client.unfinished_runs()) or (tasks := client.running_tasks()):
         if time.monotonic() > end:
-            raise DemoError("runs of the earlier demo do not end: see the Airflow page")
-        time.sleep(0.5)
+            what = ", ".join(" ".join(run) for run in runs) or ", ".join(tasks)
+            raise DemoError(f"{what} of the earlier demo does not end: see the Airflow page")
+        for dag_id, run_id in runs:
+            client.fail_run(dag_id, run_id)
+        if not runs:
+            time.sleep(0.5)
     with connect(settings, autocommit=True) as connection:
         schemas = connection.execute(
             "select string_agg(quote_ident(nspname), ', ') from pg_namespace"
@@ -145,12 +167,6 @@ def empty_stack(stack: Stack, client: AirflowClient, settings: Settings) -> None
         store.delete([item.key for item in page])
 
 
-def _under_way(client: AirflowClient, dag_ids: list[str]) -> bool:
-    return any(
-        run["state"] in ("queued", "running") for dag_id in dag_ids for run in client.runs(dag_id)
-    )
-
-
 class Flow:
     """One pass of the main job through Airflow.
 
@@ -162,6 +178,7 @@ class Flow:
         self._client = client
         self._settings = settings
         self._seen: set[tuple[str, str]] = set()
+        self._since = datetime.now(UTC) - timedelta(minutes=1)
         self.failed: list[TaskEvent] = []
 
     def run(self) -> Iterator[TaskEvent]:
@@ -172,7 +189,9 @@ class Flow:
             errors = "; ".join(self._client.import_errors()) or "no import error is reported"
             raise DemoError(f"Airflow does not know {', '.join(missing)}: {errors}")
         self._seen = {
-            (dag_id, run["dag_run_id"]) for dag_id in CHAIN for run in self._client.runs(dag_id)
+            (dag_id, run["dag_run_id"])
+            for dag_id in CHAIN
+            for run in self._client.runs(dag_id, self._since)
         }
         # The chained DAGs first, so that no event of the ingest is missed.
         for dag_id in reversed(CHAIN):
@@ -198,7 +217,7 @@ class Flow:
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < QUIET_SECONDS:
             for dag_id in CHAIN:
-                for run in self._client.runs(dag_id):
+                for run in self._client.runs(dag_id, self._since):
                     key = (dag_id, run["dag_run_id"])
                     if key in self._seen:
                         continue

@@ -7,6 +7,7 @@ failed or was cut off is tried again.
 from __future__ import annotations
 
 import hashlib
+import smtplib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +21,15 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from callmart.mail import compose, send
-from callmart.reports.rendering import Data, Rendered, Renderer
+from callmart.reports.rendering import Data, Rendered, Renderer, languages
 from callmart.settings import Settings
 from callmart.warehouse import connect
 
 QUERIES = Path(__file__).with_name("queries")
+
+
+class DeliveryError(Exception):
+    """Some recipients could not be mailed; the message names them and the server's reasons."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,18 @@ class Published:
 
 
 def load_plan(path: Path) -> dict[str, Any]:
-    """The reports file: `catch_up_days` and the list of reports with languages and recipients."""
+    """The reports file: `catch_up_days` and the list of reports with languages and recipients.
+
+    Raises ValueError, naming the file and the report, for a language that has no locale.
+    """
     plan: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for entry in plan["reports"]:
+        unknown = sorted(set(entry["languages"]) - set(languages()))
+        if unknown:
+            raise ValueError(
+                f"{path}: report {entry['report']}, audience {entry['audience']}: no locale for"
+                f" {', '.join(map(str, unknown))}; there are {', '.join(languages())}"
+            )
     return plan
 
 
@@ -46,7 +61,7 @@ def plan(settings: Settings, day: date | None) -> list[dict[str, Any]]:
     """The publications that are due, each with a label for people.
 
     day: a business day; None takes every closed day of the last `catch_up_days` that holds a call
-    and has a recipient without a delivery.
+    and has a recipient without a delivery. Before the first build of the marts there is none.
     """
     configured = load_plan(settings.reports_file)
     today = datetime.now(ZoneInfo(settings.business_time_zone)).date()
@@ -54,6 +69,9 @@ def plan(settings: Settings, day: date | None) -> list[dict[str, Any]]:
         if day is not None:
             days = [day]
         else:
+            built = connection.execute("select to_regclass('marts.calls')").fetchone()
+            if built is None or built[0] is None:
+                return []
             oldest = today - timedelta(days=configured["catch_up_days"])
             days = [
                 row[0]
@@ -66,27 +84,27 @@ def plan(settings: Settings, day: date | None) -> list[dict[str, Any]]:
         sent = {
             tuple(row)
             for row in connection.execute(
-                "select report, period_start, audience, language, recipient"
-                " from ops.report_deliveries where status = 'sent' and channel = 'mail'"
+                "select report, period_start, audience, language, channel, recipient"
+                " from ops.report_deliveries where status = 'sent'"
             )
         }
     due = []
     for each_day in days:
         for entry in configured["reports"]:
             for language, recipients in entry["languages"].items():
+                publication = {
+                    "label": f"{each_day} {entry['audience']} {language}",
+                    "report": entry["report"],
+                    "date": each_day.isoformat(),
+                    "audience": entry["audience"],
+                    "language": language,
+                    "recipients": list(recipients or ()),
+                }
+                places = [("bucket", page_key(publication))]
+                places += [("mail", recipient) for recipient in publication["recipients"]]
                 key = (entry["report"], each_day, entry["audience"], language)
-                if all((*key, recipient) in sent for recipient in recipients):
-                    continue
-                due.append(
-                    {
-                        "label": f"{each_day} {entry['audience']} {language}",
-                        "report": entry["report"],
-                        "date": each_day.isoformat(),
-                        "audience": entry["audience"],
-                        "language": language,
-                        "recipients": recipients,
-                    }
-                )
+                if not all((*key, *place) in sent for place in places):
+                    due.append(publication)
     return due
 
 
@@ -166,7 +184,8 @@ def _delivery(
 def publish(settings: Settings, report: Mapping[str, Any]) -> Published:
     """Put the page of one planned report into the bucket and mail it to those who lack it.
 
-    Raises what the bucket or the mail server raised; the delivery's row keeps the message.
+    Raises what the bucket raised, or DeliveryError once every recipient was tried; the delivery's
+    row keeps the message.
     """
     from callmart.landing import ObjectStore
 
@@ -178,21 +197,27 @@ def publish(settings: Settings, report: Mapping[str, Any]) -> Published:
         f"s3://{settings.bucket}/{key}",
     )
     mailed = already = 0
+    refused: list[str] = []
     with connect(settings) as connection:
+        # Two publications of one report follow each other; the second finds the first one's rows.
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+        connection.commit()
         with _delivery(connection, report, "bucket", key, rendered.page):
             ObjectStore(settings).put(key, rendered.page.encode(), "text/html; charset=utf-8")
         for recipient in report["recipients"]:
-            with _delivery(connection, report, "mail", recipient, rendered.mail_html) as is_new:
-                if not is_new:
-                    already += 1
-                    continue
-                message = compose(
-                    settings,
-                    recipient,
-                    rendered.subject,
-                    rendered.mail_text,
-                    rendered.mail_html,
-                )
-                send(settings, [message])
-                mailed += 1
+            message = compose(
+                settings, recipient, rendered.subject, rendered.mail_text, rendered.mail_html
+            )
+            try:
+                with _delivery(connection, report, "mail", recipient, rendered.mail_html) as is_new:
+                    if is_new:
+                        send(settings, [message])
+            except (smtplib.SMTPException, OSError) as error:
+                # The others get theirs all the same.
+                refused.append(f"{recipient}: {error}")
+                continue
+            mailed += is_new
+            already += not is_new
+    if refused:
+        raise DeliveryError(f"not mailed to {'; '.join(refused)}")
     return Published(key, mailed, already)

@@ -51,6 +51,11 @@ class Rendered:
     subject: str
 
 
+def languages() -> list[str]:
+    """The languages that have a locale file."""
+    return sorted(path.stem for path in (HERE / "locales").glob("*.yaml"))
+
+
 @functools.cache
 def load_words(language: str) -> dict[str, Any]:
     """The locale file of `language` (zh or en)."""
@@ -91,17 +96,19 @@ def _place(milliseconds: int | None) -> str:
     return f"{milliseconds // 60000}:{milliseconds // 1000 % 60:02d}"
 
 
-def _delta(current: Any, previous: Any, form: str, rise_is_good: bool | None) -> tuple[str, str]:
+def _delta(
+    current: Any, previous: Any, form: str, rise_is_good: bool | None, words: Mapping[str, Any]
+) -> tuple[str, str]:
     """The change since the previous day in words and its tone: good, bad or same."""
     if current is None or previous is None:
         return "", "same"
     change = float(current) - float(previous)
     if form == "ratio":
-        shown = f"{abs(change) * 100:.1f} pp"
+        shown = f"{abs(change) * 100:.1f} {words['points']}"
         is_none = round(abs(change) * 100, 1) == 0
     else:
         is_none = round(change) == 0
-        shown = f"{abs(round(change)):,}" + (" s" if form == "seconds" else "")
+        shown = f"{abs(round(change)):,}" + (f" {words['seconds']}" if form == "seconds" else "")
     if is_none:
         return "=", "same"
     tone = "same" if rise_is_good is None else ("good" if (change > 0) == rise_is_good else "bad")
@@ -176,18 +183,28 @@ class Renderer:
     def _figures(self) -> list[dict[str, Any]]:
         figures = []
         for name, (form, rise_is_good, denominator) in FIGURES.items():
-            before = self.previous[name] if self.previous else None
-            delta, tone = _delta(self.today[name], before, form, rise_is_good)
+            current = self._figure(self.today, name, denominator)
+            before = self._figure(self.previous, name, denominator) if self.previous else None
+            delta, tone = _delta(current, before, form, rise_is_good, self.words)
             figures.append(
                 {
                     **self.words["figures"][name],
-                    "value": _number(self.today[name], form, self.words),
+                    "value": _number(current, form, self.words),
                     "delta": delta,
                     "tone": tone,
                     "n": self.today[denominator] if denominator else None,
                 }
             )
         return figures
+
+    @staticmethod
+    def _figure(row: Row, name: str, denominator: str | None) -> Any:
+        """The figure, or None where there was nothing that it could be counted over."""
+        return None if denominator and not row[denominator] else row[name]
+
+    def _label(self, group: str, word: str) -> str:
+        """The locale's word for a code; the code itself where a newer warehouse sends another."""
+        return str(self.words[group].get(word, word))
 
     def _sections(self) -> list[dict[str, Any]]:
         makers = {
@@ -250,7 +267,7 @@ class Renderer:
                 )
             )
         outcomes = [
-            {"outcome": words["outcomes"][row["outcome"]], "calls": row["calls"]}
+            {"outcome": self._label("outcomes", row["outcome"]), "calls": row["calls"]}
             for row in self.data["outcomes"]
         ]
         return {
@@ -273,8 +290,9 @@ class Renderer:
         by_tier = {row["tier"]: row["customers"] for row in tiers}
         tiers = [{"tier": tier, "customers": by_tier.get(tier, 0)} for tier in "ABCD"]
         scores = [
-            {"name": words["evaluations"][row["evaluation"]], "score": row["score"]}
+            {"name": self._label("evaluations", row["evaluation"]), "score": row["score"]}
             for row in self.data["scores"]
+            if row["score"] is not None
         ]
         columns = [
             _column("customer", words["columns"]["customer"]),
@@ -327,8 +345,8 @@ class Renderer:
         rows: list[Row] = [
             {
                 "phrase": row[f"rule_name_{self.language}"] or row["rule_id"],
-                "severity": words["severities"][row["severity"]],
-                "kind": words["kinds"][row["kind"]],
+                "severity": self._label("severities", row["severity"]),
+                "kind": self._label("kinds", row["kind"]),
                 "hits": row["hits"],
                 "quote": row["quote"],
                 "call": row["call_id"],
@@ -359,7 +377,7 @@ class Renderer:
                 self._say(
                     "rules",
                     violations=sum(row["violations"] for row in broken),
-                    rule=words["rule_types"].get(worst["rule_type"], worst["rule_type"]),
+                    rule=self._label("rule_types", worst["rule_type"]),
                     count=worst["violations"],
                 )
             ]
@@ -373,9 +391,8 @@ class Renderer:
         ]
         rule_rows: list[Row] = [
             {
-                "rule": f"{words['rule_types'].get(row['rule_type'], row['rule_type'])}"
-                f" ({row['rule_id']})",
-                "severity": words["severities"].get(row["severity"], row["severity"]),
+                "rule": f"{self._label('rule_types', row['rule_type'])} ({row['rule_id']})",
+                "severity": self._label("severities", row["severity"]),
                 "violations": row["violations"],
                 "customers": row["customers"],
             }
@@ -421,7 +438,8 @@ class Renderer:
         closed = counts.get("won", 0) + counts.get("lost", 0)
         overdue = self.data["overdue"]
         shown = [
-            {"stage": words["stages"][row["stage"]], "demands": row["demands"]} for row in stages
+            {"stage": self._label("stages", row["stage"]), "demands": row["demands"]}
+            for row in stages
         ]
         columns = [
             _column("demand", labels["demand"]),
@@ -437,10 +455,12 @@ class Renderer:
                 "demand": row["demand_id"],
                 "customer": row["customer_id"],
                 "product": row["product"],
-                "stage": words["stages"][row["stage"]],
+                "stage": self._label("stages", row["stage"]),
                 "next_action": row["next_action"],
                 "due": row["next_action_due_at"],
-                "value": f"{_text(row['expected_value'], self.zone)} {row['currency'] or ''}",
+                "value": f"{_text(row['expected_value'], self.zone)} {row['currency'] or ''}".strip()
+                if row["expected_value"] is not None
+                else None,
             }
             for row in overdue[:12]
         ]

@@ -29,8 +29,7 @@ select
     per_day.abandoned::numeric / nullif(per_day.connected, 0) as abandonment_ratio,
     (
         select count(*) from marts.rule_violations as violations
-        inner join marts.calls as calls on violations.call_id = calls.call_id
-        where calls.call_date = per_day.call_date
+        where violations.violation_date = per_day.call_date
     ) as rule_violations,
     (
         select count(*) from marts.phrase_violations as violations
