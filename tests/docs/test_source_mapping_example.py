@@ -81,7 +81,14 @@ def test_the_example_gives_the_rows_that_the_page_promises(
         assert conn.execute(
             "select object_key, scope, entity, row_number, rule, reason from ops.quarantine"
         ).fetchall() == [
-            (FILE_KEY, "row", "calls", 5, "required_empty", "the required column started_at is empty")
+            (
+                FILE_KEY,
+                "row",
+                "calls",
+                5,
+                "required_empty",
+                "the required column started_at is empty",
+            )
         ]
         assert conn.execute(
             "select kind, subject, detail from ops.notices where kind = 'unknown_column'"
