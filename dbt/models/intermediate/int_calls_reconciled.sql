@@ -41,7 +41,13 @@ reasoned as (
             when
                 announcement_outcome is not null
                 and (has_recording or is_network_answered is not true)
-                and (not is_recording_usable or recording_outcome <> 'human')
+                -- One sentence of a network can sound like a person who says one sentence: where the network
+                -- answered nothing, its words count. Behind an answer a person who was heard outlives them.
+                and (
+                    not is_recording_usable
+                    or recording_outcome <> 'human'
+                    or (is_network_answered is not true and announcement_outcome not in ('ivr', 'voicemail'))
+                )
                 then 'announcement_in_words'
             when
                 is_recording_usable
