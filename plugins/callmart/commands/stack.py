@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,19 @@ def down(delete_data: bool) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def status(as_json: bool) -> None:
-    """Say what runs and how to reach it."""
+    """Say what runs, how to reach it, and how far the data are."""
     from callmart.local.stack import Stack
 
-    found = Stack(Settings.from_environment().home).status()
+    stack = Stack(Settings.from_environment().home)
+    found = stack.status()
+    if found["is_running"]:
+        from callmart.health.state import data_state
+
+        settings = Settings.from_environment(stack.environment())
+        found["data"] = {
+            name: value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+            for name, value in data_state(settings).items()
+        }
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
@@ -101,6 +111,8 @@ def status(as_json: bool) -> None:
         click.echo(f"{service['name']:<22} {state:<18} {service['address'] or ''}".rstrip())
     if found["is_running"]:
         click.echo(_describe(found))
+        for name, value in found["data"].items():
+            click.echo(f"{name.replace('_', ' '):<26} {'–' if value is None else value}")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
