@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ml.audio.activity import THRESHOLDS_PATH, Span
 from ml.audio.conversation import Conversation, Turn, describe_conversation
 from ml.audio.decode import Recording, UnreadableAudioError, decode, merge
-from ml.connection.decision import RULES_PATH, Connection, analyse
+from ml.connection.decision import Connection, analyse
+from ml.connection.rules import RULES_PATH
 from ml.connection.tones import TABLE_PATH
 
 if TYPE_CHECKING:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
+from numpy.typing import NDArray
 
 from ml.audio.activity import Activity, Span, find_activity
 from ml.audio.decode import Recording
 from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames, compute_frames
+from ml.connection.rules import load_rules
 from ml.connection.tones import Signal, Tone, find_tones, load_table, read_tones
-
-RULES_PATH = Path(__file__).with_name("decision.yaml")
+from ml.connection.voices import are_two_voices, find_repetition
 
 # A stretch that is nothing but one or two steady sines for this long comes from no mouth.
 _PURE_SHARE, _PURE_SECONDS, _PURE_HZ = 0.95, 0.3, 340.0
@@ -57,13 +54,6 @@ class Connection:
     speech: dict[str, list[Span]]
     """Speech by side: `agent` and `customer`, or `mixed`."""
     music: dict[str, list[Span]] = field(default_factory=dict)
-
-
-@cache
-def load_rules(path: Path = RULES_PATH) -> dict[str, Any]:
-    """The constants of `decision.yaml`, read once."""
-    rules: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return rules
 
 
 def analyse(recording: Recording, country: str | None = None) -> Connection:
@@ -199,9 +189,13 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
         verdict = _by_tone(terminal, rings)
     if verdict is None and far_speech:
         if near is not None:
-            verdict = _by_two_channels(far_speech, near_speech, beep, bool(rings))
+            verdict = _by_two_channels(
+                far_speech, near_speech, beep, bool(rings), recording.samples[-1]
+            )
         else:
-            verdict = _by_one_channel(far_speech, beep, bool(rings), frames[0])
+            verdict = _by_one_channel(
+                far_speech, beep, bool(rings), frames[0], recording.samples[0]
+            )
         if verdict[0] == "ivr" and terminal is not None:
             # An announcement and then the tone it explains.
             verdict = _by_tone(terminal, rings)
@@ -210,7 +204,7 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
     outcome, rule = verdict
 
     is_answered = outcome in ANSWERED
-    used_music = early_music if outcome in ("human", "ivr", "voicemail") else None
+    used_music = early_music if is_answered and outcome != "music" else None
     answered_at = (
         _answer_time(frames[-1], far, near_speech, rings, used_music, terminal, outcome, duration)
         if is_answered
@@ -285,7 +279,11 @@ def _by_tone(signal: Signal, rings: list[Signal]) -> tuple[str, str]:
 
 
 def _by_two_channels(
-    far: list[Span], near: list[Span], beep: Tone | None, rang: bool
+    far: list[Span],
+    near: list[Span],
+    beep: Tone | None,
+    rang: bool,
+    samples: NDArray[np.int16],
 ) -> tuple[str, str]:
     """A person or a machine, where the agent can be heard alone."""
     rules = load_rules()["human"]
@@ -302,6 +300,12 @@ def _by_two_channels(
         answered_before = _count_replies([s for s in far if s[0] < beep.start], before)
         if answered_before == 0 and len(after_beep) <= 1:
             return "voicemail", "greeting_then_beep"
+    repeated = find_repetition(samples, utterances)
+    if repeated is not None:
+        # A prompt on and on; a person may come after it, and then answers the agent.
+        later = [span for span in far if span[0] > repeated - 0.5]
+        if not agent_talks or _count_replies(later, near) < 2:
+            return "ivr", "repeated_prompt"
     if replies >= 2:
         return "human", "dialogue"
     if agent_talks and (replies == 1 or greeting_seconds <= rules["monologue_seconds"]):
@@ -320,7 +324,11 @@ def _by_two_channels(
 
 
 def _by_one_channel(
-    speech: list[Span], beep: Tone | None, rang: bool, frames: Frames
+    speech: list[Span],
+    beep: Tone | None,
+    rang: bool,
+    frames: Frames,
+    samples: NDArray[np.int16],
 ) -> tuple[str, str]:
     """The same where both sides, or one speaker, share a channel."""
     rules = load_rules()["human"]
@@ -331,35 +339,34 @@ def _by_one_channel(
             return "voicemail", "greeting_then_beep"
     if _is_waiting(utterances):
         return "human", "short_answer"
-    if not rang or _two_voices(speech, frames):
+    repeated = find_repetition(samples, utterances)
+    if repeated is not None:
+        later = [span for span in speech if span[0] > repeated - 0.5]
+        if sum(end - start for start, end in later) < rules["after_prompt_seconds"]:
+            return "ivr", "repeated_prompt"
+    two = are_two_voices(speech, frames, samples)
+    if not rang and not two and _is_announcement(utterances, len(frames) / FRAMES_PER_SECOND):
+        return "ivr", "mono_announcement"
+    if not rang or two:
         return "human", "mono_dialogue" if len(utterances) > 2 else "mono_speech"
     return "ivr", "mono_prompt"
 
 
-def _two_voices(speech: list[Span], frames: Frames) -> bool:
-    """Whether the pieces of speech in one channel sound like two people taking turns."""
-    weights = load_rules()["two_voices"]
-    pitches, levels = [], []
-    for start, end in speech:
-        piece = slice(round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND))
-        voiced = frames.harmonicity[piece] > 0.75
-        if voiced.sum() >= 15:
-            pitches.append(12 * np.log2(np.median(frames.pitch_hz[piece][voiced])))
-            levels.append(np.percentile(frames.level_db[piece], 80))
-    points = 0.0
-    if len(pitches) >= 2:
-        if np.std(pitches) > weights["pitch_semitones"]:
-            points += weights["pitch_points"]
-        if np.std(levels) > weights["level_db"]:
-            points += weights["level_points"]
-    if len(speech) > 1 and (
-        speech[0][1] - speech[0][0] <= weights["greeting_seconds"]
-        and speech[1][0] - speech[0][1] >= weights["greeting_pause_seconds"]
-    ):
-        points += weights["greeting_points"]
-    if len(speech) >= weights["many_pieces"]:
-        points += weights["many_points"]
-    return bool(points >= weights["needed_points"])
+def _is_announcement(utterances: list[Span], duration: float) -> bool:
+    """One sentence in one breath, whole, with quiet before and after it, and nothing else.
+
+    Nobody who is called says so much and no more, and the one who calls would be heard.
+    """
+    rules = load_rules()["human"]
+    if len(utterances) > 1:
+        return False
+    start, end = utterances[0]
+    margin = rules["announcement_margin_seconds"]
+    return bool(
+        rules["greeting_seconds"] < end - start <= rules["announcement_seconds"]
+        and start >= margin
+        and duration - end >= margin
+    )
 
 
 def _is_waiting(utterances: list[Span]) -> bool:
@@ -368,6 +375,8 @@ def _is_waiting(utterances: list[Span]) -> bool:
     lengths = [end - start for start, end in utterances]
     if lengths[0] > rules["greeting_seconds"]:
         return False
+    if sum(lengths) <= rules["greeting_seconds"]:
+        return True  # no prompt says so little
     pauses = [b[0] - a[1] for a, b in pairwise(utterances)]
     return all(p >= rules["waiting_seconds"] for p in pauses) and all(
         length <= rules["later_utterance_seconds"] for length in lengths[1:]
@@ -409,6 +418,13 @@ def _without_speech(
     frames: list[Frames],
 ) -> tuple[str, str]:
     rules = load_rules()
+    if (
+        early_music is not None
+        and duration - early_music[1] > rules["ring"]["silent_after_missing_seconds"]
+        and _falls_quiet(frames[-1], early_music)
+        and far.activity.music[-1][1] <= early_music[1]
+    ):
+        return "silence", "silence_after_ring"  # hold music would not have stopped
     if far.activity.music and (early_music or far.activity.music[-1][1] > ring_end):
         return "music", "music"
     talked = sum(end - start for start, end in near_speech)
@@ -422,6 +438,14 @@ def _without_speech(
             return "silence", "silence_after_ring"
         return "no_answer", "ringing" if sum(len(r.tones) for r in rings) > 1 else "ringing_single"
     return "silence", "silence"
+
+
+def _falls_quiet(frames: Frames, music: Span) -> bool:
+    """Whether nothing but the line is left after the music (20 dB below it, nearly always)."""
+    first, last = (round(time * FRAMES_PER_SECOND) for time in music)
+    after = frames.level_db[last + FRAMES_PER_SECOND // 2 :]
+    loud = float(np.median(frames.level_db[first:last]))
+    return bool(after.size and float(np.percentile(after, 95)) < loud - 20.0)
 
 
 def _has_room(frames: Frames, start: float) -> bool:
@@ -453,6 +477,13 @@ def _answer_time(
         return _line_opens(frames, min(sounds, default=0.0))
     last = rings[-1]
     ring_end = last.tones[-1].end
+    answering = load_table()["fax"]["ced"]
+    if (
+        outcome == "fax"
+        and terminal is not None
+        and abs(terminal.tones[0].hz[0] - answering["hz"]) <= answering["frequency_hz"]
+    ):
+        return max(ring_end, terminal.start - float(answering["after_answer_seconds"]))
     if last.last_on_cut and outcome != "silence":
         return ring_end
     following = [t for t in sounds + [start for start, _ in near_speech] if t > ring_end - 0.05]

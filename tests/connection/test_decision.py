@@ -8,7 +8,7 @@ import scenes
 from callmart.local.speech import Voice, synthesiser
 from ml.audio import decode
 from ml.connection import Connection, analyse
-from ml.connection.decision import load_rules
+from ml.connection.rules import load_rules
 
 AGENT = Voice("en-us+f2", 165, 55, 50)
 CUSTOMER = Voice("en-us+m3", 155, 40, 50)
@@ -232,3 +232,66 @@ def test_everything_in_the_first_channel_of_two() -> None:
     assert found.outcome == "human"
     assert list(found.speech) == ["mixed"]
     assert found.ring_seconds == pytest.approx(8.0, abs=0.7)
+
+
+ANNOUNCEMENT = "The customer you are calling is talking to somebody else. Please try again later."
+
+
+@pytest.mark.parametrize("codec", ["pcm16", "gsm", "opus"])
+@pytest.mark.parametrize("mono", [False, True])
+@pytest.mark.parametrize("text", [MENU, ANNOUNCEMENT])
+def test_what_is_played_twice_is_a_machine(text: str, mono: bool, codec: str) -> None:
+    call = Call(noise_level=-48.0).customer(text, 0.5).customer(text, 1.2).wait(0.5)
+    call.scene.add(0, 3.0, say("Hello? Is anybody there?", AGENT))
+    found = call.decide(codec, mono)
+    assert (found.outcome, found.is_connected, found.rule) == ("ivr", False, "repeated_prompt")
+
+
+def test_a_person_may_come_after_a_repeated_prompt() -> None:
+    call = Call().customer(ANNOUNCEMENT, 0.5).customer(ANNOUNCEMENT, 1.2)
+    found = dialogue(call).decide()
+    assert (found.outcome, found.is_connected) == ("human", True)
+
+
+def test_one_whole_sentence_alone_in_one_channel_is_an_announcement() -> None:
+    found = Call().customer(ANNOUNCEMENT, 0.5).wait(0.5).decide("gsm", mono=True)
+    assert (found.outcome, found.is_connected) == ("ivr", False)
+
+
+def test_talk_that_the_recording_cuts_into_is_no_announcement() -> None:
+    call = Call().customer(ANNOUNCEMENT, 0.5)
+    call.scene.signal = call.scene.signal[:, round(0.9 * scenes.RATE) :]
+    call.at -= 0.9
+    found = call.decide("pcm16", mono=True)
+    assert (found.outcome, found.is_connected) == ("human", True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("codec", ["flac", "mp3"])
+def test_music_cut_off_by_the_end_holds_no_word(codec: str, seed: int) -> None:
+    """The last scrap of it, steady no more because it breaks off, is not an answer."""
+    call = Call(seed).wait(0.1).music(12.9, seed)
+    call.at -= 0.5
+    found = call.decide(codec)
+    assert (found.outcome, found.is_connected) == ("music", False)
+
+
+def test_music_that_stops_and_nobody_speaks_was_picked_up() -> None:
+    found = Call(2).wait(0.2).music(15.0, 2).wait(12.0).decide()
+    assert found.outcome == "silence"
+    assert found.ring_seconds == pytest.approx(15.0, abs=0.8)
+
+
+@pytest.mark.parametrize("pause", [0.9, 1.3, 3.0])
+def test_two_short_words_are_a_person_whatever_the_pause(pause: float) -> None:
+    found = Call().ring().customer("Hello?", 0.6).customer("Hello?", pause).wait(2.0).decide()
+    assert (found.outcome, found.is_connected) == ("human", True)
+
+
+def test_a_fax_answers_before_its_tone() -> None:
+    """T.30: the answering tone begins 1.8 to 2.5 s after the answer."""
+    call = Call().ring("CN", 11.5).wait(2.0)
+    call.at = call.scene.add(1, call.at, scenes.tone((2100.0,), 3.0, -18.0))
+    found = call.decide()
+    assert found.outcome == "fax"
+    assert found.answered_at_seconds == pytest.approx(11.5, abs=0.5)

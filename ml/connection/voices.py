@@ -1,0 +1,100 @@
+"""Whose voice it is: the same words played again, and one voice or two in one channel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.audio.activity import Span
+from ml.audio.decode import ANALYSIS_RATE
+from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames
+from ml.connection.rules import load_rules
+
+_SEARCHED_SECONDS = 90.0  # a menu or an announcement comes round again well within it
+
+
+def find_repetition(samples: NDArray[np.int16], utterances: list[Span]) -> float | None:
+    """End in seconds of the last time that an early utterance is played again, else None.
+
+    No mouth makes the same waveform twice, so that a high normalised cross-correlation with an
+    earlier second or two of speech proves a recording. Shape of `samples`: (samples,), 8 kHz.
+    """
+    rules = load_rules()["repeat"]
+    for start, end in utterances[:3]:
+        if end - start < rules["shortest_seconds"]:
+            continue
+        length = min(end - start - 0.1, rules["template_seconds"])
+        first = round((start + 0.1) * ANALYSIS_RATE)
+        template = samples[first : first + round(length * ANALYSIS_RATE)]
+        begin = round(end * ANALYSIS_RATE)
+        rest = samples[begin : begin + round(_SEARCHED_SECONDS * ANALYSIS_RATE)]
+        at = _last_match(template, rest, rules["likeness"])
+        if at is not None:
+            return end + at / ANALYSIS_RATE + (end - start)
+    return None
+
+
+def _last_match(
+    template: NDArray[np.int16], rest: NDArray[np.int16], likeness: float
+) -> int | None:
+    """Where in `rest` the template last stands with that normalised correlation, in samples."""
+    from scipy.signal import fftconvolve
+
+    if rest.size < template.size:
+        return None
+    wanted = template.astype(np.float32)
+    heard = rest.astype(np.float32)
+    product = fftconvolve(heard, wanted[::-1], mode="valid")
+    sums = np.concatenate(([0.0], np.cumsum(heard.astype(np.float64) ** 2)))
+    energy = sums[wanted.size :] - sums[: -wanted.size]
+    own = float(np.dot(wanted, wanted))
+    # Quiet stretches cannot match: a hundredth of the template's power is where they begin.
+    norm = np.sqrt(own * np.maximum(energy, 0.01 * own + 1.0))
+    matches = np.flatnonzero(product > likeness * norm)
+    return int(matches[-1]) if matches.size else None
+
+
+def are_two_voices(speech: list[Span], frames: Frames, samples: NDArray[np.int16]) -> bool:
+    """Whether the pieces of speech in one channel sound like two people taking turns."""
+    weights = load_rules()["two_voices"]
+    pitches, levels, colours = [], [], []
+    for start, end in speech:
+        piece = slice(round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND))
+        voiced = frames.harmonicity[piece] > 0.75
+        if voiced.sum() < 15:
+            continue
+        pitches.append(12 * np.log2(np.median(frames.pitch_hz[piece][voiced])))
+        levels.append(np.percentile(frames.level_db[piece], 80))
+        if end - start >= weights["colour_seconds"]:
+            first, last = round(start * ANALYSIS_RATE), round(end * ANALYSIS_RATE)
+            colours.append(_colour(samples[first:last]))
+    points = 0.0
+    if len(pitches) >= 2:
+        if np.std(pitches) > weights["pitch_semitones"]:
+            points += weights["pitch_points"]
+        if np.std(levels) > weights["level_db"]:
+            points += weights["level_points"]
+    if len(colours) >= weights["colour_pieces"]:
+        spread = np.std(np.array(colours), axis=0)
+        if np.sqrt(np.mean(spread**2)) > weights["colour_db"]:
+            points += weights["colour_points"]
+    if len(speech) > 1 and (
+        speech[0][1] - speech[0][0] <= weights["greeting_seconds"]
+        and speech[1][0] - speech[0][1] >= weights["greeting_pause_seconds"]
+    ):
+        points += weights["greeting_points"]
+    if len(speech) >= weights["many_pieces"]:
+        points += weights["many_points"]
+    return bool(points >= weights["needed_points"])
+
+
+def _colour(samples: NDArray[np.int16]) -> Floats:
+    """Long-term spectrum in 18 bands of 190 Hz, dB around its own mean: the voice and its line."""
+    import scipy.fft
+
+    windows = np.lib.stride_tricks.sliding_window_view(samples, 256)[::128]
+    spectrum = scipy.fft.rfft(windows * np.hanning(256).astype(np.float32), axis=1)
+    power = (np.abs(spectrum) ** 2).mean(axis=0)[6:114].reshape(18, 6).sum(axis=1)
+    bands = 10 * np.log10(power + 1e-3)
+    centred: Floats = (bands - bands.mean()).astype(np.float32)
+    return centred
