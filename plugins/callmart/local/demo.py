@@ -31,7 +31,7 @@ from callmart.warehouse import connect, migrate
 LANDING_FOLDERS = ("recordings", "transcripts", "crm")
 CHAIN = ("ingest_landing", "analyze_recordings", "build_marts")
 """The DAGs that set one another off, in the order of the data."""
-FLOW = (*CHAIN, "publish_reports")
+FLOW = (*CHAIN, "publish_reports", "check_health")
 """The DAGs of the main job."""
 
 RUN_TIMEOUT_SECONDS = 1800.0
@@ -204,6 +204,7 @@ class Flow:
         if day is not None and not self.failed:
             run_id = self._client.trigger("publish_reports", {"date": day.isoformat()})
             yield from self._follow("publish_reports", run_id)
+        yield from self._follow("check_health", self._client.trigger("check_health"))
 
     def _follow(self, dag_id: str, run_id: str) -> Iterator[TaskEvent]:
         self._seen.add((dag_id, run_id))
