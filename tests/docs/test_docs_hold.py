@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import psycopg
 import pytest
 import yaml
@@ -266,7 +267,7 @@ def test_every_command_and_option_that_a_page_names_exists() -> None:
         text = path.read_text(encoding="utf-8")
         code = [*re.findall(r"`([^`\n]*)`", text), *re.findall(r"^```.*?^```", text, re.S | re.M)]
         for name, rest in re.findall(
-            r"(?m)(?:^|[ `/(])callmart ([a-z]+)\b([^\n`]*)", "\n".join(code)
+            r"(?m)(?:^|[ `(]|bin/)callmart ([a-z]+)\b([^\n`]*)", "\n".join(code)
         ):
             seen.add(name)
             command = main.get_command(context, name)
@@ -276,7 +277,7 @@ def test_every_command_and_option_that_a_page_names_exists() -> None:
             if name == "psql":
                 continue  # its options are psql's
             first = rest.split()[0] if rest.split() else ""
-            if isinstance(getattr(command, "commands", None), dict) and first:
+            if isinstance(command, click.Group):
                 command = command.commands.get(first, command)
             known = {option for parameter in command.params for option in parameter.opts}
             wrong.extend(
