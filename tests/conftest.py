@@ -123,6 +123,26 @@ def postgres(make_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(scope="session")
+def empty_marts(make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The connection string of a warehouse whose marts were built from nothing; shared.
+
+    A test that writes into it leaves it as it was.
+    """
+    from dataclasses import replace
+
+    from callmart.settings import Settings
+    from callmart.warehouse.dbt import build
+
+    dsn = make_database()
+    settings = replace(
+        Settings.from_environment({}), home=tmp_path_factory.mktemp("marts"), warehouse_dsn=dsn
+    )
+    build(settings, "seed")
+    build(settings, "run")
+    return dsn
+
+
+@pytest.fixture(scope="session")
 def s3_server(services_home: Path) -> Iterator[dict[str, str]]:
     """The one S3 server of the test session: the variables by which boto3 reaches it."""
     port = _free_port()
