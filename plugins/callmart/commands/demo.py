@@ -140,7 +140,7 @@ def _run(stack: Stack, landing: Path | None, display: Display) -> dict[str, Any]
     try:
         if before is not None and before != str(folder):
             display.doing(f"emptying warehouse and bucket of the demo on {before}")
-            job.empty_stack(stack, client, settings)
+            job.empty_stack(client, settings)
             display.step(f"warehouse and bucket were emptied of the demo on {before}")
         state.remember(folder)
         job.set_up_sources(settings, folder)

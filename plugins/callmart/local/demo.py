@@ -24,7 +24,6 @@ from psycopg.rows import dict_row
 
 from callmart.landing import ObjectStore, load_dispositions_csv
 from callmart.local.airflow_client import AirflowClient, TaskEvent
-from callmart.local.stack import Stack
 from callmart.settings import Settings
 from callmart.warehouse import connect, migrate
 
@@ -137,7 +136,7 @@ def upload(settings: Settings, folder: Path, tell: Callable[[int, int], None]) -
     return Uploaded(new, len(files) - new)
 
 
-def empty_stack(stack: Stack, client: AirflowClient, settings: Settings) -> None:
+def empty_stack(client: AirflowClient, settings: Settings) -> None:
     """Make warehouse and bucket empty, for another folder; the DAGs stand still meanwhile.
 
     Runs that an earlier demo left are ended: what they would have done is thrown away anyhow.

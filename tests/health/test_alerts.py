@@ -1,0 +1,264 @@
+"""Every check finds its fault; alerts open, continue, close, and are mailed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from callmart.airflow.callbacks import record_failure, record_skip, record_success
+from callmart.health import AlertChanges, load_checks, mail_alerts, update_alerts
+from callmart.settings import Settings
+from callmart.warehouse import connect
+
+pytestmark = pytest.mark.postgres
+
+OBJECT = (
+    "insert into ops.objects (bucket, object_key, etag, size_bytes, modified_at, kind, status,"
+    " attempts, message, source, entities, finished_at) values ('b', 'crm/calls/x.csv', %s, 1,"
+    " now(), 'crm', %s, %s, 'bucket away', 'contract', '{{calls}}', now() - interval '{age}')"
+)
+STEP = (
+    "insert into ops.step_runs (dag_id, run_id, task_id, map_index, outcome, started_at,"
+    " finished_at, detail) values ('d', %s, 't', %s, %s, now(), now() - %s::interval,"
+    ' \'{"error": "E: why"}\')'
+)
+
+
+def insert(connection: Connection[Any], table: str, **values: Any) -> None:
+    """A row of a mart: `values`, and something in whatever else may not be null."""
+    obligatory = connection.execute(
+        "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+        " where attrelid = %s::regclass and attnum > 0 and attnotnull",
+        (table,),
+    ).fetchall()
+    fillings = {"boolean": "false", "integer": "0", "bigint": "0", "date": "2026-01-01",
+                "timestamp with time zone": "2026-01-01T00:00:00Z", "jsonb": "{}",
+                "numeric": "0", "double precision": "0"}  # fmt: skip
+    row = {name: fillings.get(kind, "x") for name, kind in obligatory} | values
+    columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
+    connection.execute(
+        f"insert into {table} ({columns}) values ({places})".encode(), list(row.values())
+    )
+
+
+def fail_step(connection: Connection[Any]) -> None:
+    connection.execute(STEP, ("r1", 0, "failed", "2 hours"))
+    # Another part of the same run that went well mends nothing.
+    connection.execute(STEP, ("r1", 1, "succeeded", "1 hour"))
+
+
+def quarantine(connection: Connection[Any]) -> None:
+    connection.execute(OBJECT.format(age="0 s").encode(), ("q", "quarantined", 1))
+    connection.execute(
+        "insert into ops.quarantine (object_id, object_key, scope, rule, reason)"
+        " select object_id, object_key, 'row', 'type', 'no number' from ops.objects,"
+        " generate_series(1, 2)"
+    )
+
+
+def stick(connection: Connection[Any]) -> None:
+    connection.execute(OBJECT.format(age="0 s").encode(), ("s", "failed", 3))
+
+
+def be_late(connection: Connection[Any]) -> None:
+    connection.execute(OBJECT.format(age="27 hours").encode(), ("l", "loaded", 1))
+
+
+def flag_a_line(connection: Connection[Any]) -> None:
+    insert(connection, "marts.line_health", line_id="L1", call_date="2026-11-18", attempts=80,
+           connection_ratio="0.04", is_suspected_flagged=True)  # fmt: skip
+
+
+def say_something_critical(connection: Connection[Any]) -> None:
+    insert(connection, "marts.calls", call_id="c1", call_date="2026-11-18")
+    for number in range(2):  # said twice: one alert
+        insert(connection, "marts.phrase_violations", phrase_violation_id=f"v{number}",
+               call_id="c1", rule_id="promise", severity="critical", call_date="2026-11-18",
+               agent_id="A7", start_ms=61000 + number, quoted_text="sure thing")  # fmt: skip
+
+
+FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
+    "failed_steps": (fail_step, "d.t", "E: why"),
+    "files_in_quarantine": (quarantine, "crm/calls/x.csv", "no number (and 1 more)"),
+    "stuck_objects": (stick, "crm/calls/x.csv", "bucket away"),
+    "source_late": (be_late, "contract/calls", "last loaded"),
+    "line_suspected_flagged": (flag_a_line, "L1", "connects 4 % on 2026-11-18 (80 attempts)"),
+    "critical_phrase": (say_something_critical, "c1 promise", "A7 at 61 s: sure thing"),
+}
+
+CLEAN = (
+    "truncate ops.objects, ops.quarantine, ops.step_runs, marts.line_health, marts.calls,"
+    " marts.phrase_violations cascade"
+)
+
+
+@pytest.fixture
+def settings(
+    empty_marts: str, mail_sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """Empty marts, an empty mail sink, two people to be told."""
+    monkeypatch.setenv("CALLMART_WAREHOUSE_DSN", empty_marts)
+    monkeypatch.setenv("CALLMART_ALERT_RECIPIENTS", "one@x.test, two@x.test")
+    settings = Settings.from_environment()
+    yield settings
+    run(settings, CLEAN, "truncate ops.alerts")
+
+
+def run(settings: Settings, *statements: str) -> None:
+    with connect(settings) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def alerts(settings: Settings) -> list[tuple[Any, ...]]:
+    with connect(settings) as connection:
+        return connection.execute(
+            "select check_name, subject, closed_at is null, message from ops.alerts order by alert_id"
+        ).fetchall()
+
+
+def test_every_check_is_tried_and_says_what_to_do() -> None:
+    checks = load_checks()
+    assert set(checks) == set(FAULTS)
+    for check in checks.values():
+        assert check["run_book"]
+        assert check["severity"] in ("critical", "major", "minor")
+
+
+def test_an_empty_warehouse_is_in_order(settings: Settings, postgres: str) -> None:
+    assert update_alerts(settings) == AlertChanges(0, 0, 0)
+    not_built = replace(settings, warehouse_dsn=postgres)
+    assert update_alerts(not_built) == AlertChanges(0, 0, 0)
+    assert mail_alerts(not_built) == 0
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_opens_an_alert_until_it_is_gone(
+    settings: Settings, mail_sink: Any, name: str
+) -> None:
+    plant, subject, said = FAULTS[name]
+    with connect(settings) as connection:
+        plant(connection)
+    assert update_alerts(settings) == AlertChanges(1, 0, 0)
+    [(check, about, is_open, message)] = alerts(settings)
+    assert (check, about, is_open) == (name, subject, True)
+    assert said in message
+    assert mail_alerts(settings) == 1
+    assert update_alerts(settings) == AlertChanges(0, 1, 0)
+    assert mail_alerts(settings) == 0
+
+    run(settings, CLEAN)
+    assert update_alerts(settings) == AlertChanges(0, 0, 1)
+    assert update_alerts(settings) == AlertChanges(0, 0, 0)
+
+    with connect(settings) as connection:
+        plant(connection)
+    assert update_alerts(settings) == AlertChanges(1, 0, 0), "it is open again"
+    assert mail_alerts(settings) == 0, "but not mailed again within its quiet hours"
+    assert len(mail_sink.messages()) == 1
+
+    run(settings, CLEAN)
+    update_alerts(settings)
+    quiet = load_checks()[name]["quiet_hours"]
+    run(
+        settings, f"update ops.alerts set closed_at = closed_at - interval '{quiet} hours 1 second'"
+    )
+    with connect(settings) as connection:
+        plant(connection)
+    update_alerts(settings)
+    assert mail_alerts(settings) == 1, "the quiet hours are over"
+
+
+def test_a_step_that_went_well_in_a_later_run_is_no_alert(settings: Settings) -> None:
+    with connect(settings) as connection:
+        fail_step(connection)
+        connection.execute(STEP, ("r2", 0, "succeeded", "1 minute"))
+    assert update_alerts(settings).opened == 0
+
+
+def test_all_that_is_new_goes_out_in_one_mail_worst_first(
+    settings: Settings, mail_sink: Any
+) -> None:
+    with connect(settings) as connection:
+        be_late(connection)
+        fail_step(connection)
+        say_something_critical(connection)
+    update_alerts(settings)
+    assert mail_alerts(settings) == 3
+    [mail] = mail_sink.messages()
+    assert mail["To"] == "one@x.test, two@x.test"
+    assert mail["Subject"] == "callmart: 3 new alerts"
+    text = mail.get_content()
+    marks = [text.index(mark) for mark in ("[critical]", "[major]", "[minor]")]
+    assert marks == sorted(marks)
+    assert text.count("what to do: ") == 3
+
+
+def test_alerts_wait_for_a_mail_server_that_is_away(settings: Settings, mail_sink: Any) -> None:
+    import socket
+
+    with connect(settings) as connection:
+        stick(connection)
+    update_alerts(settings)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(OSError, match="refused"):
+            mail_alerts(replace(settings, smtp_port=closed.getsockname()[1]))
+    assert mail_alerts(replace(settings, alert_recipients=())) == 0
+    assert mail_alerts(settings) == 1
+    assert len(mail_sink.messages()) == 1
+
+
+def test_alerts_of_a_check_that_is_no_more_are_closed(settings: Settings) -> None:
+    run(settings, "insert into ops.alerts (check_name, subject, severity, message)"
+                  " values ('old', 'x', 'minor', 'm')")  # fmt: skip
+    assert mail_alerts(settings) == 0
+    assert update_alerts(settings) == AlertChanges(0, 0, 1)
+
+
+# --- outcomes of steps ----------------------------------------------------------------------------
+
+
+def context(exception: object = None) -> dict[str, Any]:
+    step = SimpleNamespace(
+        dag_id="d", run_id="r", task_id="t", map_index=2, try_number=3, rendered_map_index="part 2"
+    )
+    return {"task_instance": step, "exception": exception}
+
+
+@pytest.mark.parametrize(
+    ("callback", "exception", "outcome", "error"),
+    [
+        (record_success, None, "succeeded", None),
+        (record_skip, None, "skipped", None),
+        (record_failure, ValueError("no\x00 good"), "failed", "ValueError: no good"),
+        (record_failure, "killed", "failed", "killed"),
+    ],
+)
+def test_the_outcome_of_a_step_is_kept(
+    settings: Settings, callback: Any, exception: object, outcome: str, error: str | None
+) -> None:
+    callback(context(exception))
+    with connect(settings) as connection:
+        rows = connection.execute(
+            "select dag_id, run_id, task_id, map_index, try_number, outcome, detail ->> 'label',"
+            " detail ->> 'error' from ops.step_runs"
+        ).fetchall()
+    assert rows == [("d", "r", "t", 2, 3, outcome, "part 2", error)]
+
+
+@pytest.mark.parametrize("dsn", ["", "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"])
+def test_a_warehouse_that_is_away_does_not_fail_the_step(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dsn: str
+) -> None:
+    monkeypatch.setenv("CALLMART_WAREHOUSE_DSN", dsn)
+    with pytest.raises((psycopg.Error, ValueError)):
+        connect(Settings.from_environment())
+    record_success(context())
+    assert "could not record the outcome of t" in caplog.text
