@@ -1,5 +1,5 @@
 {#-
-Every version of an entity's rows, in the order of CONTRACTS section 2: the greater `updated_at` (none sorts
+Every version of an entity's rows, in the order of docs/contracts.md: the greater `updated_at` (none sorts
 first), then the greater (dt, key, row number). A delivery that repeats the version before it, in every
 business column and in `updated_at`, is no version of its own.
 

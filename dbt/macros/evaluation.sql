@@ -10,9 +10,9 @@
 )
 {%- endmacro %}
 
-{#- The length in days of the rolling window of every evaluation (METRICS). -#}
+{#- The length in days of the rolling window of every evaluation (docs/metrics.md). -#}
 {% macro evaluation_window_days() -%}
-90
+{{ var("evaluation_window_days") }}
 {%- endmacro %}
 
 {#-
@@ -101,7 +101,7 @@ where scores.evaluation = '{{ evaluation }}'
 {%- endmacro %}
 
 {#-
-What a phrase rule searches for and costs, with the defaults of CONTRACTS section 4 filled in and without its
+What a phrase rule searches for and costs, with the defaults of docs/contracts.md filled in and without its
 name: two definitions with equal content are one rule to the matcher, however they are written.
 -#}
 {% macro phrase_rule_content(definition) -%}

@@ -1,4 +1,4 @@
-{#- What the models of the rule types have in common (CONTRACTS section 2, sales_rules). -#}
+{#- What the models of the rule types have in common (docs/contracts.md). -#}
 
 {#- Whether a span of a rule covers a call: in force when the call started, a null campaign or region meaning all. -#}
 {% macro rule_covers_call(rules, calls) -%}

@@ -1,5 +1,5 @@
 {#-
-The figures of METRICS, Traffic, over calls (int_calls_reconciled joined with the queue columns): numerators,
+The figures of docs/metrics.md, over calls (int_calls_reconciled joined with the queue columns): numerators,
 denominators and ratios, for any grouping, so that a half hour and a day cannot disagree. A call counts as an
 attempt when it is outbound; connected is null where nobody knows, and then it is not connected.
 -#}

@@ -23,7 +23,7 @@ _DEAD_STEPS = 3  # of 32768: nothing but rounding
 _NETWORK = frozenset({"ringback", "busy", "congestion", "invalid_number", "special_information"})
 
 ANSWERED = frozenset({"human", "voicemail", "ivr", "fax", "music", "silence"})
-"""Outcomes in which anything picked up (CONTRACTS, section 5)."""
+"""Outcomes in which anything picked up (docs/contracts.md)."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,12 @@ def _hear(
     explained = [tone for signal in signals for tone in signal.tones]
     blocked = [(tone.start, tone.end) for tone in tones if _is_signalling(tone, explained)]
     activity = find_activity(frames, blocked, other, likeness)
-    # One tone at a fax's calling frequency right after speech is the beep of a machine.
-    doubtful = [s for s in signals if s.kind == "fax" and s.fit < 0.9]
+    # One tone like a fax's or a ring, right after speech, is the beep of a machine.
+    doubtful = [
+        s
+        for s in signals
+        if (s.kind == "fax" and s.fit < 0.9) or (s.kind == "ringback" and len(s.tones) == 1)
+    ]
     free = [tone for tone in tones if tone not in explained]
     free += [tone for signal in doubtful for tone in signal.tones]
     beeps = _find_beeps(sorted(free, key=lambda tone: tone.start), activity.speech)
@@ -300,14 +304,10 @@ def _by_two_channels(
         answered_before = _count_replies([s for s in far if s[0] < beep.start], before)
         if answered_before == 0 and len(after_beep) <= 1:
             return "voicemail", "greeting_then_beep"
-    repeated = find_repetition(samples, utterances)
-    if repeated is not None:
-        # A prompt on and on; a person may come after it, and then answers the agent.
-        later = [span for span in far if span[0] > repeated - 0.5]
-        if not agent_talks or _count_replies(later, near) < 2:
-            return "ivr", "repeated_prompt"
     if replies >= 2:
         return "human", "dialogue"
+    if find_repetition(samples, far) is not None:
+        return "ivr", "repeated_prompt"
     if agent_talks and (replies == 1 or greeting_seconds <= rules["monologue_seconds"]):
         alone = first_near > greeting[1] and replies == 0
         if alone and rang and greeting_seconds > 2 * rules["greeting_seconds"]:
@@ -315,7 +315,7 @@ def _by_two_channels(
         return "human", "short_dialogue"
     if agent_talks:
         # The far side talked long; then the agent, and never the far side again.
-        if rang or first_near > greeting[1]:
+        if rang or first_near > greeting[1] - rules["overlap_seconds"]:
             return "voicemail", "greeting_then_agent"
         return "human", "short_dialogue"
     if _is_waiting(utterances):
@@ -339,7 +339,7 @@ def _by_one_channel(
             return "voicemail", "greeting_then_beep"
     if _is_waiting(utterances):
         return "human", "short_answer"
-    repeated = find_repetition(samples, utterances)
+    repeated = find_repetition(samples, speech)
     if repeated is not None:
         later = [span for span in speech if span[0] > repeated - 0.5]
         if sum(end - start for start, end in later) < rules["after_prompt_seconds"]:

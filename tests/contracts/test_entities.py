@@ -7,7 +7,7 @@ import pytest
 from callmart.contracts import load_entities
 from callmart.contracts.entities import parse_entities
 
-# CONTRACTS, section 2: keys (*) and what a file must have (bold).
+# docs/contracts.md: keys (*) and what a file must have (bold).
 PROMISED = {
     "customers": (("customer_id",), {"phone"}),
     "demands": (("demand_id",), {"customer_id", "stage"}),

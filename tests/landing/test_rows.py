@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callmart.contracts import load_entities
-from callmart.landing.rows import CheckedRows, Locale, check_rows, normalize_phone, parse_times
+from callmart.landing.rows import (
+    CheckedRows,
+    Locale,
+    as_text,
+    check_rows,
+    normalize_phone,
+    parse_times,
+)
 
 SHANGHAI = Locale("Asia/Shanghai", "CN")
 
@@ -189,3 +196,13 @@ def test_a_number_that_is_none_is_kept_and_flagged() -> None:
     assert checked.table["from_number_delivered"].to_pylist() == ["anonymous"]
     assert checked.table["to_number"].to_pylist() == ["+8613800138000"]
     assert checked.table["_flags"].to_pylist() == ['{"from_number": "not a phone number in CN"}']
+
+
+def test_a_time_that_an_expression_leaves_empty_is_null() -> None:
+    from callmart.landing.expressions import Evaluator
+
+    frame = pd.DataFrame({"at": ["2026-11-18 09:00:00", "", None], "kind": ["a", "a", "b"]})
+    expression = {"if": {"when": {"equals": ["kind", "a"]}, "then": {"time": {"of": "at"}}}}
+    texts = as_text(Evaluator(frame, "UTC").value(expression))
+    assert texts.iloc[0] == "2026-11-18T09:00:00+00:00"
+    assert texts.isna().tolist() == [False, True, True]

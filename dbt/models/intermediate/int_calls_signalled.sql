@@ -1,6 +1,6 @@
 -- One row a call: what signalling says (the vendor's word, SIP, Q.850), before anything was heard.
 with sources as (
-    -- Where a source never delivers answered_at, codes say whether a call was answered (CONTRACTS 2).
+    -- Where a source never delivers answered_at, codes say whether a call was answered (docs/contracts.md).
     select
         source,
         bool_or(answered_at is not null) as delivers_answered_at

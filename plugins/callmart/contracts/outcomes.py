@@ -1,4 +1,4 @@
-"""The words for how a call ended (CONTRACTS, section 5)."""
+"""The words for how a call ended (docs/contracts.md)."""
 
 from __future__ import annotations
 

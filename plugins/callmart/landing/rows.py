@@ -78,7 +78,9 @@ def as_text(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _value_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
+    if value is None or value is pd.NaT:
+        return None
+    if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"

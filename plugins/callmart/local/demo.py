@@ -177,7 +177,8 @@ class Flow:
         self._client = client
         self._settings = settings
         self._seen: set[tuple[str, str]] = set()
-        self._since = datetime.now(UTC) - timedelta(minutes=1)
+        # A DAG that was paused makes its first run for a minute that has gone by already.
+        self._since = datetime.now(UTC) - timedelta(minutes=30)
         self.failed: list[TaskEvent] = []
 
     def run(self) -> Iterator[TaskEvent]:

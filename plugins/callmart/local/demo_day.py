@@ -1,6 +1,6 @@
 """The demo day: a landing zone of an invented call centre, made at run time from a seed.
 
-`generate` writes the folder that CONTRACTS.md section 1 describes (`recordings/`, `transcripts/`,
+`generate` writes the folder that docs/contracts.md describes (`recordings/`, `transcripts/`,
 `crm/`) and beside it the written truth: `truth.csv` (one row a recording), `dispositions.csv` (the
 centre's words) and `demo.yaml` (zone, dates, and what a reader must make of the defects).
 """

@@ -1,6 +1,6 @@
 -- One row a demand and interval in one stage. A stage is entered at the updated_at of the first version that
 -- shows it; the first version seen counts from created_at if new, from closed_at if won or lost, else from its
--- updated_at, and then what lies before is unknown (CONTRACTS section 2).
+-- updated_at, and then what lies before is unknown (docs/contracts.md).
 with versions as (
     select
         demand_id,

@@ -36,7 +36,7 @@ heard as (
         end as speaker_id,
         row_number() over (
             partition by calls.call_id, emotions.side
-            order by emotions.family = '{{ var("emotion_family", "pca") }}' desc, emotions.family
+            order by emotions.family = '{{ var("emotion_family") }}' desc, emotions.family
         ) as family_rank
     from calls
     inner join {{ ref("stg_callmart__emotions") }} as emotions
