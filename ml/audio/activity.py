@@ -153,16 +153,19 @@ def _count_run(mask: Mask) -> NDArray[np.int64]:
 def _belongs_to_music(
     begin: int, end: int, loudness: float, music: list[Span], frames: Frames
 ) -> bool:
-    """A short piece right before music, fairly steady, the last scrap of music that the recording's
-    end cuts off, or a quiet piece right beside music: no word."""
+    """A scrap that touches music before it, or after it at the recording's end; a short piece right
+    before music, fairly steady; or a quiet piece right beside music: no word."""
+    touching = 0.05 * FRAMES_PER_SECOND
     for start, stop in music:
         first, last = seconds_to_frames(start), seconds_to_frames(stop)
         length = (end - begin) / FRAMES_PER_SECOND
+        at_end = end >= len(frames) - FRAMES_PER_SECOND
+        if length < 0.6 and (
+            abs(first - end) <= touching or (at_end and abs(begin - last) <= touching)
+        ):
+            return True
         if length < 2.5 and abs(first - end) < 0.3 * FRAMES_PER_SECOND:
             return float(frames.steadiness[begin:end].mean()) > 0.6
-        cut_off = end >= len(frames) - 0.1 * FRAMES_PER_SECOND
-        if length < 0.5 and abs(begin - last) <= 0.05 * FRAMES_PER_SECOND and cut_off:
-            return True
         distance = min(abs(begin - last), abs(end - first))
         inside = first <= begin and end <= last
         if length < 1.0 and (distance < FRAMES_PER_SECOND or inside):

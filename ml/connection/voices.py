@@ -13,35 +13,47 @@ from ml.connection.rules import load_rules
 _SEARCHED_SECONDS = 90.0  # a menu or an announcement comes round again well within it
 
 
-def find_repetition(samples: NDArray[np.int16], utterances: list[Span]) -> float | None:
-    """End in seconds of the last time that an early utterance is played again, else None.
+def find_repetition(samples: NDArray[np.int16], speech: list[Span]) -> float | None:
+    """Where the last round of a text that is played again and again ends, in seconds, else None.
 
-    No mouth makes the same waveform twice, so that a high normalised cross-correlation with an
-    earlier second or two of speech proves a recording. Shape of `samples`: (samples,), 8 kHz.
+    No mouth makes the same waveform twice, so that a high normalised cross-correlation with the
+    first second or two of speech proves a recording. Shape of `samples`: (samples,), 8 kHz.
     """
     rules = load_rules()["repeat"]
-    for start, end in utterances[:3]:
-        if end - start < rules["shortest_seconds"]:
-            continue
-        length = min(end - start - 0.1, rules["template_seconds"])
-        first = round((start + 0.1) * ANALYSIS_RATE)
-        template = samples[first : first + round(length * ANALYSIS_RATE)]
-        begin = round(end * ANALYSIS_RATE)
-        rest = samples[begin : begin + round(_SEARCHED_SECONDS * ANALYSIS_RATE)]
-        at = _last_match(template, rest, rules["likeness"])
-        if at is not None:
-            return end + at / ANALYSIS_RATE + (end - start)
-    return None
+    spoken = 0.0
+    for start, end in speech:
+        if end - start >= rules["shortest_seconds"]:
+            break
+        spoken += end - start
+    else:
+        return None
+    if spoken > rules["spoken_before_seconds"]:
+        return None
+    length = min(end - start - 0.1, rules["template_seconds"])
+    first = round((start + 0.1) * ANALYSIS_RATE)
+    template = samples[first : first + round(length * ANALYSIS_RATE)]
+    begin = round(end * ANALYSIS_RATE)
+    rest = samples[begin : begin + round(_SEARCHED_SECONDS * ANALYSIS_RATE)]
+    matches = _find_matches(template, rest, rules["likeness"])
+    if not matches.size:
+        return None
+    period = begin + int(matches[0]) - first
+    if not _is_round(samples[first:], period, rules["likeness"]):
+        return None
+    return float((begin + matches[-1]) / ANALYSIS_RATE + period / ANALYSIS_RATE)
 
 
-def _last_match(
+def _find_matches(
     template: NDArray[np.int16], rest: NDArray[np.int16], likeness: float
-) -> int | None:
-    """Where in `rest` the template last stands with that normalised correlation, in samples."""
+) -> NDArray[np.intp]:
+    """Where in `rest` the template stands with that normalised correlation, in samples.
+
+    Of neighbours that reach it together the best is given.
+    """
     from scipy.signal import fftconvolve
 
     if rest.size < template.size:
-        return None
+        return np.empty(0, dtype=np.intp)
     wanted = template.astype(np.float32)
     heard = rest.astype(np.float32)
     product = fftconvolve(heard, wanted[::-1], mode="valid")
@@ -49,9 +61,22 @@ def _last_match(
     energy = sums[wanted.size :] - sums[: -wanted.size]
     own = float(np.dot(wanted, wanted))
     # Quiet stretches cannot match: a hundredth of the template's power is where they begin.
-    norm = np.sqrt(own * np.maximum(energy, 0.01 * own + 1.0))
-    matches = np.flatnonzero(product > likeness * norm)
-    return int(matches[-1]) if matches.size else None
+    similarity = product / np.sqrt(own * np.maximum(energy, 0.01 * own + 1.0))
+    near = np.flatnonzero(similarity > likeness)
+    groups = np.split(near, np.flatnonzero(np.diff(near) > ANALYSIS_RATE // 10) + 1)
+    return np.array([g[similarity[g].argmax()] for g in groups if g.size], dtype=np.intp)
+
+
+def _is_round(samples: NDArray[np.int16], period: int, likeness: float) -> bool:
+    """Whether all that was heard in the first round is heard again a period later.
+
+    Where one sentence comes again but what lay between does not, somebody says it twice.
+    """
+    length = min(period, samples.size - period)
+    once = samples[:length].astype(np.float32)
+    again = samples[period : period + length].astype(np.float32)
+    norm = float(np.sqrt(np.dot(once, once) * np.dot(again, again))) + 1.0
+    return float(np.dot(once, again)) > likeness * norm
 
 
 def are_two_voices(speech: list[Span], frames: Frames, samples: NDArray[np.int16]) -> bool:

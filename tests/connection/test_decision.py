@@ -253,6 +253,28 @@ def test_a_person_may_come_after_a_repeated_prompt() -> None:
     assert (found.outcome, found.is_connected) == ("human", True)
 
 
+def test_a_person_who_says_the_same_again_is_no_recording() -> None:
+    """Synthetic voices do so to the sample; what the agent says in between is not said again."""
+    call = Call().customer("Hello?", 0.5).agent(PITCHES[0])
+    for pitch in PITCHES[1:]:
+        call.customer("I really do not know what you want from me.").agent(pitch)
+    assert call.decide(mono=False).outcome == "human"
+    assert call.decide(mono=True).outcome == "human"
+
+
+def test_an_agent_who_hangs_up_on_a_prompt_makes_it_no_person() -> None:
+    call = Call().customer(MENU, 0.5)
+    call.scene.add(0, call.at - 0.5, say("Oh well, I will try again later.", AGENT))
+    assert not call.wait(2.0).decide().is_connected
+
+
+@pytest.mark.parametrize("hz", [425.0, 450.0])
+def test_a_beep_at_the_frequency_of_a_ring_is_a_beep(hz: float) -> None:
+    call = Call().customer("This is John, please leave a message.", 0.8).beep(hz, 0.7)
+    found = call.agent(PITCHES[0], 0.8).decide()
+    assert (found.outcome, found.is_connected) == ("voicemail", False)
+
+
 def test_one_whole_sentence_alone_in_one_channel_is_an_announcement() -> None:
     found = Call().customer(ANNOUNCEMENT, 0.5).wait(0.5).decide("gsm", mono=True)
     assert (found.outcome, found.is_connected) == ("ivr", False)
