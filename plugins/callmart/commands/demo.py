@@ -237,26 +237,19 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     console.print(figures)
     _show_truth(console, summary["truth"])
     if summary["quarantine"]:
-        table = Table(title="in quarantine", title_justify="left", box=None, padding=(0, 2))
-        table.add_column("file", overflow="fold")
-        table.add_column("row", justify="right")
-        table.add_column("reason", overflow="fold")
-        for row in summary["quarantine"]:
-            place = "" if row["row"] is None else str(row["row"])
-            table.add_row(row["file"], place, row["reason"])
-        console.print(table)
+        console.print("in quarantine:")
+    for row in summary["quarantine"]:
+        place = "" if row["row"] is None else f" row {row['row']}"
+        console.print(f"  {row['file']}{place}: {row['reason']}")
     _show_places(console, summary["places"])
 
 
-def _show_places(console: Console, named: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    places = Table.grid(padding=(0, 3))
-    for name, value in named.items():
-        shown = value if isinstance(value, str) else "\n".join(value)
-        places.add_row(name.replace("_", " "), shown)
+def _show_places(console: Console, places: dict[str, Any]) -> None:
     console.rule("where to look")
-    console.print(places)
+    newest = {**places, "reports": places["reports"][-2:]}
+    for name, value in newest.items():
+        for line in [value] if isinstance(value, str) else value:
+            console.print(f"{name.replace('_', ' '):<14} {line}")
     console.print("`callmart down` stops the stack; what it holds stays.")
 
 

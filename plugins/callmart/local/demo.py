@@ -164,6 +164,7 @@ def empty_stack(client: AirflowClient, settings: Settings) -> None:
     store = ObjectStore(settings)
     for page in store.list_pages():
         store.delete([item.key for item in page])
+    shutil.rmtree(settings.home / "reports", ignore_errors=True)
 
 
 class Flow:
