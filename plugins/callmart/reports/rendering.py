@@ -382,7 +382,10 @@ class Renderer:
                 )
             ]
         flagged = [row for row in self.data["lines"] if row["is_suspected_flagged"]]
-        sentences += [self._say("lines", line=row["line_id"]) for row in flagged]
+        sentences += [
+            self._say("line_marked" if row["verdict"] == "marked" else "lines", line=row["line_id"])
+            for row in flagged
+        ]
         rule_columns = [
             _column("rule", labels["rule"]),
             _column("severity", labels["severity"]),
