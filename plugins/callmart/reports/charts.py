@@ -11,17 +11,17 @@ FONTS = (
 )
 INK, MUTED, GRID = "#1d2724", "#5b6963", "#e6eae8"
 CONNECTED, ANSWERED, NOT_ANSWERED = "#0b6e4f", "#8fbfa9", "#c9d1cd"
-WIDTH, HEIGHT = 400, 190
+WIDTH, HEIGHT, ROW_HEIGHT = 400, 190, 19
 
 Row = Mapping[str, Any]
 
 
-def _svg(chart: Any) -> str:
+def _svg(chart: Any, height: int = HEIGHT) -> str:
     """Render `chart`; the SVG's texts take the reader's fonts, so no font is needed here."""
     import vl_convert
 
     styled = (
-        chart.properties(width=WIDTH, height=HEIGHT, background="transparent")
+        chart.properties(width=WIDTH, height=height, background="transparent")
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=MUTED, titleColor=MUTED, gridColor=GRID, domainColor=GRID, tickColor=GRID,
@@ -78,6 +78,7 @@ def bars(
     import altair as alt
 
     values = [{"category": row[category], "value": float(row[value] or 0)} for row in rows]
+    height = max(HEIGHT, ROW_HEIGHT * len(values))
     order = [item["category"] for item in values]
     base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("category:N", sort=order, title=None),
@@ -87,5 +88,5 @@ def bars(
         text=alt.Text("value:Q", format=",.4~g")
     )
     return _svg(
-        base.mark_bar(color=colour, size=min(22, HEIGHT / max(len(values), 1) * 0.8)) + text
+        base.mark_bar(color=colour, size=min(22, height / max(len(values), 1) * 0.8)) + text, height
     )
