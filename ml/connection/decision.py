@@ -308,6 +308,15 @@ def _by_two_channels(
         return "human", "dialogue"
     if find_repetition(samples, far) is not None:
         return "ivr", "repeated_prompt"
+    if (
+        agent_talks
+        and replies == 0
+        and first_near > greeting[0] + rules["greeting_seconds"]
+        and len(utterances) == 1
+        and greeting_seconds > rules["greeting_seconds"]
+        and near_total <= rules["goodbye_seconds"]
+    ):
+        return "ivr", "prompt_then_goodbye"
     if agent_talks and (replies == 1 or greeting_seconds <= rules["monologue_seconds"]):
         alone = first_near > greeting[1] and replies == 0
         if alone and rang and greeting_seconds > 2 * rules["greeting_seconds"]:

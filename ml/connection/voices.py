@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,11 +105,14 @@ def are_two_voices(speech: list[Span], frames: Frames, samples: NDArray[np.int16
         spread = np.std(np.array(colours), axis=0)
         if np.sqrt(np.mean(spread**2)) > weights["colour_db"]:
             points += weights["colour_points"]
-    if len(speech) > 1 and (
-        speech[0][1] - speech[0][0] <= weights["greeting_seconds"]
-        and speech[1][0] - speech[0][1] >= weights["greeting_pause_seconds"]
-    ):
-        points += weights["greeting_points"]
+    pauses = [later[0] - sooner[1] for sooner, later in pairwise(speech)]
+    if pauses and speech[0][1] - speech[0][0] <= weights["greeting_seconds"]:
+        if pauses[0] >= weights["waiting_pause_seconds"]:
+            points += weights["waiting_points"]
+        elif pauses[0] >= weights["greeting_pause_seconds"]:
+            points += weights["greeting_points"]
+    if sum(pause >= weights["turn_pause_seconds"] for pause in pauses) >= 2:
+        points += weights["turn_points"]
     if len(speech) >= weights["many_pieces"]:
         points += weights["many_points"]
     return bool(points >= weights["needed_points"])

@@ -268,6 +268,23 @@ def test_an_agent_who_hangs_up_on_a_prompt_makes_it_no_person() -> None:
     assert not call.wait(2.0).decide().is_connected
 
 
+@pytest.mark.parametrize("text", [MENU, ANNOUNCEMENT, GREETING])
+@pytest.mark.parametrize("lead", [1.0, 0.3, -0.4])
+def test_a_short_goodbye_is_no_dialogue(text: str, lead: float) -> None:
+    call = Call().customer(text, 0.5)
+    call.scene.add(0, call.at - lead, say("Oh well, goodbye.", AGENT))
+    assert not call.wait(2.5).decide().is_connected
+
+
+@pytest.mark.parametrize(("first", "second"), [(AGENT, CUSTOMER), (CHINESE_AGENT, AGENT)])
+def test_hello_and_a_pause_after_ringing_is_a_person_in_one_channel(
+    first: Voice, second: Voice
+) -> None:
+    call = Call().ring("DE", 8.0).customer("Hello?", 0.7, second)
+    found = call.agent(PITCHES[0], 1.0, first).customer("No.", 0.5, second).decide(mono=True)
+    assert (found.outcome, found.is_connected) == ("human", True)
+
+
 @pytest.mark.parametrize("hz", [425.0, 450.0])
 def test_a_beep_at_the_frequency_of_a_ring_is_a_beep(hz: float) -> None:
     call = Call().customer("This is John, please leave a message.", 0.8).beep(hz, 0.7)
