@@ -271,10 +271,13 @@ def _query_samples(connection: psycopg.Connection, table: str, query: str) -> li
     """The first rows that a rule of our own SQL returned."""
     schema, name = table.split(".")
     spelled = sql.Identifier(schema, name).as_string(connection)
-    limited = f"select * from ({query.replace('{batch}', spelled)}) as unexpected limit {_SAMPLES}"  # noqa
-    cursor = connection.execute(limited.encode())
-    columns = [column.name for column in cursor.description or ()]
-    return [dict(zip(columns, map(_plain, row), strict=True)) for row in cursor]
+    # A cursor of the server: a rule that every row breaks must not bring every row here.
+    with connection.transaction(), connection.cursor(name="samples") as cursor:
+        cursor.execute(query.replace("{batch}", spelled).encode())
+        columns = [column.name for column in cursor.description or ()]
+        return [
+            dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchmany(_SAMPLES)
+        ]
 
 
 def _plain(value: Any) -> Any:
