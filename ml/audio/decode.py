@@ -40,6 +40,7 @@ _GSM_FRAME_BYTES = 33  # ETSI EN 300 961: 260 bits in 33 bytes, whose first nibb
 # Bytes of one 8-bit law read as the other jump about; neighbouring samples of the right one agree.
 # 1 − their correlation is 1.6 to 4.7 times as large under the wrong law on speech and tones, and
 # the same on white noise, of which nothing is said.
+_WAV_PACKET_BYTES = 1 << 16
 _HEAD_BYTES = 1 << 19  # of the content, by which it is recognised: a minute of G.711
 _LAW_RATIO = 1.3
 _LAW_CORRELATION = 0.5
@@ -290,6 +291,10 @@ def _decode_frames(
     options = {"sample_rate": str(ANALYSIS_RATE), "ch_layout": "mono"} if container else {}
     if container == "gsm":
         options = {}
+    if head[:4] == b"RIFF":
+        options = {
+            "max_size": str(_WAV_PACKET_BYTES)
+        }  # by itself FFmpeg hands out a tenth of a second
     held = _Samples()
     broken = 0
     codec, rate, channels, promised = "", 0, 1, 0.0
@@ -367,10 +372,13 @@ class _Samples:
 
 def _rows(frame: AudioFrame, channels: int) -> Samples:
     """At most two channels of a 16-bit frame, planar or not, shape (channels, samples)."""
-    values = frame.to_ndarray()
     if not frame.format.is_planar:
-        values = values.reshape(-1, channels).T
-    rows: Samples = values[:2].astype(np.int16, copy=False)
+        content = bytes(frame.planes[0])
+        packed = np.frombuffer(content, dtype=np.int16, count=frame.samples * channels)
+        return packed.reshape(-1, channels).T[:2]
+    rows = np.empty((min(channels, 2), frame.samples), dtype=np.int16)
+    for row, plane in zip(rows, frame.planes, strict=False):
+        row[:] = np.frombuffer(bytes(plane), dtype=np.int16, count=frame.samples)
     return rows
 
 

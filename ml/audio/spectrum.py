@@ -7,6 +7,7 @@ The spectrum itself is never kept: it is made block by block (60 s), so that mem
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _TONE_BIN = 11  # 344 Hz: no signalling tone lies below, so that what always sou
 _FLOOR_SHARE = 0.10
 _FLOOR_FACTOR = 1.3
 _FLOOR_OVER_NEIGHBOURS = 4.0
+_LAGS = (20, 110)  # samples, from and below: pitches of 400 down to 73 Hz
 _EPSILON = np.float32(1e-12)
 
 Floats = NDArray[np.float32]
@@ -118,8 +120,6 @@ def _power(samples: NDArray[np.int16], start: int, stop: int) -> Floats:
 
 
 def _measure(power: Floats) -> dict[str, Floats]:
-    import scipy.fft
-
     band = power[:, _LOW_BIN:_HIGH_BIN]
     clean = band - _noise_floor(power)[_LOW_BIN:_HIGH_BIN]
     np.maximum(clean, np.float32(0), out=clean)
@@ -132,24 +132,21 @@ def _measure(power: Floats) -> dict[str, Floats]:
     total = band.sum(axis=1)
     clean_total = clean.sum(axis=1) + _EPSILON
     rows = np.arange(len(clean))
-    sums = np.cumsum(np.pad(clean, ((0, 0), (3, 2))), axis=1)
-    around = sums[:, 5:] - sums[:, :-5]  # power of each bin and its two neighbours on either side
+    # Power of each bin and its two neighbours on either side.
+    around = clean.copy()
+    for step in (1, 2):
+        around[:, step:] += clean[:, :-step]
+        around[:, :-step] += clean[:, step:]
     first = around.argmax(axis=1)
     first_power = around[rows, first]
     first_hz = _centre(clean, first)
-    columns = np.arange(around.shape[1])
-    around = np.where(np.abs(columns - first[:, None]) >= 5, around, np.float32(0))
+    for step in range(-4, 5):
+        around[rows, np.clip(first + step, 0, around.shape[1] - 1)] = 0
     second = around.argmax(axis=1)
     second_power = around[rows, second]
 
-    # The autocorrelation is the inverse transform of the power; 32 ms windows taper it, which the
-    # window's own autocorrelation takes off again.
-    voice = np.zeros((len(band), power.shape[1]), dtype=np.float32)
-    voice[:, _LOW_BIN:_HIGH_BIN] = band
-    correlation = scipy.fft.irfft(voice, axis=1)[:, : WINDOW // 2]
-    lags = slice(20, 110)
-    normalised = correlation[:, lags] / (_taper()[lags] * (correlation[:, :1] + _EPSILON))
-    best = normalised.argmax(axis=1)
+    similarity = band @ _pitch_waves()
+    best = similarity.argmax(axis=1)
     logs = np.log(band + _EPSILON)
     flatness = np.exp(logs.mean(axis=1)) / (total / band.shape[1] + _EPSILON)
     hz = (np.arange(_LOW_BIN, _HIGH_BIN) * _BIN_HZ).astype(np.float32)
@@ -160,12 +157,26 @@ def _measure(power: Floats) -> dict[str, Floats]:
         "first_hz": first_hz,
         "second_hz": _centre(clean, second),
         "second_share": second_power / (first_power + second_power + _EPSILON),
-        "harmonicity": np.clip(normalised[rows, best], 0, 1),
-        "pitch_hz": (8000.0 / (best + 20)).astype(np.float32),
+        "harmonicity": np.clip(similarity[rows, best] / (total + _EPSILON), 0, 1),
+        "pitch_hz": (8000.0 / (best + _LAGS[0])).astype(np.float32),
         "steadiness": steadiness,
         "flatness": flatness,
         "centroid_hz": (band @ hz) / (total + _EPSILON),
     }
+
+
+@cache
+def _pitch_waves() -> Floats:
+    """Matrix that turns a power spectrum into its normalised autocorrelation at the pitch lags.
+
+    Shape (bins of the band, lags). The autocorrelation is the inverse transform of the power; 32 ms
+    windows taper it, which the window's own autocorrelation takes off again. For so few lags a
+    product of matrices is several times faster than the transform.
+    """
+    lags = np.arange(*_LAGS)
+    bins = np.arange(_LOW_BIN, _HIGH_BIN)
+    waves = np.cos(2 * np.pi * np.outer(bins, lags) / WINDOW) / _taper()[lags]
+    return np.ascontiguousarray(waves.astype(np.float32))
 
 
 def _taper() -> Floats:
