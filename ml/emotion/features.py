@@ -178,9 +178,20 @@ def frames_of(signal: Floats) -> Frames:
     return Frames(values, voiced, level_db)
 
 
+def _inverse(spectrum: Floats) -> Floats:
+    """Inverse FFT of real spectra (frames, 257), their first 257 samples, float32.
+
+    What is real has an even transform: a cosine transform gives it three times as fast as `irfft`,
+    which first makes complex numbers of it.
+    """
+    result: Floats = scipy.fft.dct(spectrum, type=1, axis=1)
+    result *= np.float32(1 / FFT)
+    return result
+
+
 def _pitch(power: Floats, level_db: Floats, window_correlation: Floats) -> tuple[Floats, Floats]:
     """Pitch in Hz and its normalised autocorrelation (0–1), both float32 (frames,)."""
-    correlation = scipy.fft.irfft(power, FFT, axis=1)[:, : _LAG_HIGH + 2]
+    correlation = _inverse(power)[:, : _LAG_HIGH + 2]
     correlation = correlation / (correlation[:, :1] * window_correlation)
     lags = np.arange(_LAG_LOW, _LAG_HIGH + 1)
     before = correlation[:, _LAG_LOW - 1 : _LAG_HIGH]
@@ -237,7 +248,7 @@ def _harmonics(log_power: Floats, pitch_hz: Floats) -> tuple[Floats, Floats]:
 
 def _cepstral_peak(log_power: Floats, pitch_hz: Floats) -> Floats:
     """Height of the cepstrum at the pitch period above its surroundings, dB, float32 (frames,)."""
-    cepstrum = np.abs(scipy.fft.irfft(log_power, axis=1)[:, : _LAG_HIGH + 2])
+    cepstrum = np.abs(_inverse(log_power)[:, : _LAG_HIGH + 2])
     rows = np.arange(len(pitch_hz))
     at = np.clip(np.rint(SAMPLING_RATE / pitch_hz).astype(int), 1, _LAG_HIGH)
     peak = np.maximum(
