@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from callmart.commands.stack import program
 from callmart.settings import Settings
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _places(stack: Stack, settings: Settings, pages: list[Path]) -> dict[str, An
         "reports": [str(page) for page in pages],
         "airflow": stack.address(),
         "airflow_login": f"{user} / {password}",
-        "warehouse": "callmart psql",
+        "warehouse": f"{program()} psql",
         "mail": str(stack.home / "mail"),
         "data_docs": str(settings.home / "expectations" / "index.html"),
     }
@@ -250,7 +251,7 @@ def _show_places(console: Console, places: dict[str, Any]) -> None:
     for name, value in newest.items():
         for line in [value] if isinstance(value, str) else value:
             console.print(f"{name.replace('_', ' '):<14} {line}")
-    console.print("`callmart down` stops the stack; what it holds stays.")
+    console.print(f"`{program()} down` stops the stack; what it holds stays.")
 
 
 def _show_truth(console: Console, truth: dict[str, Any] | Agreement | None) -> None:

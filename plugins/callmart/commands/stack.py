@@ -18,7 +18,7 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _program() -> str:
+def program() -> str:
     """This command as the person can call it again from where they stand."""
     path = Path(sys.argv[0]).absolute()
     if shutil.which(path.name) == str(path):
@@ -31,7 +31,7 @@ def _describe(status: dict[str, Any]) -> str:
     lines = [
         f"Airflow    {status['airflow']['address']}   "
         f"user {status['airflow']['user']}   password {status['airflow']['password']}",
-        f"Warehouse  {_program()} psql",
+        f"Warehouse  {program()} psql",
         f"Bucket     {status['s3']['bucket']} at {status['s3']['endpoint']}",
         f"Mail       {status['mail']['folder']}",
         f"Variables  set -a; . {status['home']}/env; set +a",
