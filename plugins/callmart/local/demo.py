@@ -218,14 +218,21 @@ class Flow:
         """Follow runs that were set off, one after another, until none has come for a while."""
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < QUIET_SECONDS:
-            for dag_id in CHAIN:
-                for run in self._client.runs(dag_id, self._since):
-                    key = (dag_id, run["dag_run_id"])
-                    if key in self._seen:
-                        continue
-                    yield from self._follow(*key)
-                    quiet_since = time.monotonic()
-            time.sleep(0.25)
+            following = self._next_run()
+            if following is None:
+                time.sleep(0.25)
+                continue
+            yield from self._follow(*following)
+            quiet_since = time.monotonic()
+
+    def _next_run(self) -> tuple[str, str] | None:
+        """A run not followed yet, the earliest in the order of the data."""
+        for dag_id in CHAIN:
+            for run in self._client.runs(dag_id, self._since):
+                key = (dag_id, run["dag_run_id"])
+                if key not in self._seen:
+                    return key
+        return None
 
 
 def newest_day(settings: Settings) -> date | None:
