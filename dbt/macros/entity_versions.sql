@@ -1,7 +1,7 @@
 {#-
-Every version of an entity's rows, in the order of docs/contracts.md: the greater `updated_at` (none sorts
-first), then the greater (dt, key, row number). A delivery that repeats the version before it, in every
-business column and in `updated_at`, is no version of its own.
+Every version of an entity's rows, in the order of docs/contracts.md: by `updated_at`, rows without it in
+front, and equals by day of delivery, object key and place in the file. A delivery that repeats the version
+before it, in every business column and in `updated_at`, is no version of its own.
 
 valid_from/valid_to say which version was known at a moment: the one with the greatest version_number among
 those with valid_from <= moment. The first version counts from the beginning of time (nothing else is known

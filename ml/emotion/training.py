@@ -32,8 +32,8 @@ class Evaluation:
         logits: float32 (n, labels), each row by a model that never met its speaker.
         truth: indices of the labels (n,).
         speakers: (n,).
-        speaker_baseline_uar: the same with each speaker's features normalised by that speaker's
-            own unlabelled ones.
+        speaker_baseline_uar: UAR where every stretch is in units of its own speaker's mean and
+            spread (`against_own_voice`), for which no label is looked at.
         temperature: fitted on all rows of `logits`; for the model that learns from everybody.
         calibration_error: expected calibration error in ten bins of equal width, where each
             speaker's temperature was fitted on the other speakers' rows.

@@ -110,9 +110,11 @@ def test_the_example_of_phrase_rules_is_taken() -> None:
 
 def test_the_example_of_a_transcript_is_read() -> None:
     (example,) = blocks(section(page("contracts.md"), "Transcripts"), "json")
-    transcript = read_transcript(example.encode(), "c1.json")
-    assert (transcript.call_id, transcript.is_connected) == ("c1", True)
-    assert [(s.role, s.start_ms, s.end_ms) for s in transcript.segments] == [("agent", 1200, 3400)]
+    transcript = read_transcript(example.encode(), "out-7.json")
+    assert (transcript.call_id, transcript.is_connected) == ("out-7", True)
+    assert [(s.role, s.start_ms, s.end_ms) for s in transcript.segments] == [
+        ("customer", 640, 2150)
+    ]
     assert not transcript.problems
 
 

@@ -1,5 +1,6 @@
--- Agent × state interval without overlaps: where two overlap the later start wins for good, the earlier does
--- not resume. An end that is missing is the next start, else the end of the agent's shift, else a limit.
+-- Agent × state interval without overlaps: a state that begins during another ends it, and what is left of
+-- that one is dropped. One delivered without an end is closed by the agent's next state, or else by the shift
+-- it began in, or else by the limit open_state_limit_hours.
 with ordered as (
     select
         agent_id,

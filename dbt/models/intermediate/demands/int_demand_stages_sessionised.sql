@@ -1,6 +1,6 @@
--- One row a demand and interval in one stage. A stage is entered at the updated_at of the first version that
--- shows it; the first version seen counts from created_at if new, from closed_at if won or lost, else from its
--- updated_at, and then what lies before is unknown (docs/contracts.md).
+-- One row a demand and interval in one stage, from the updated_at of the version in which the stage appears.
+-- The earliest version delivered may show a stage late: a new demand is dated back to created_at, one won or
+-- lost to closed_at, and for all others what lies before is unknown (docs/metrics.md).
 with versions as (
     select
         demand_id,

@@ -1,6 +1,6 @@
--- single: an attempt leaves through another line than the first one used for that customer in the campaign.
--- multiple: after that many attempts in a row through one line without a connection the next goes out through
--- it too; a connection or another line starts the count again.
+-- single: the campaign has to stay with the line on which it first tried the customer.
+-- multiple: a line that failed after_attempts times running must be changed. A run is broken by a connection
+-- and by a change of line; an attempt beyond after_attempts in one run is the violation.
 with attempts as (
     {{ attempts_under_rule("line_mode", "interval '100 years'") | indent(4) }}
 ),
