@@ -19,7 +19,7 @@ from ml.connection.tones import TABLE_PATH
 if TYPE_CHECKING:
     from ml.emotion import SideEmotion
 
-_CODE_VERSION = "1.1.0"
+_CODE_VERSION = "1.1.1"
 _TONES = {"ringback", "busy", "congestion", "invalid_number", "special_information", "fax"}
 
 

@@ -100,6 +100,7 @@ def _hear(
     signals = read_tones(tones, recording.duration_seconds, country)
     explained = [tone for signal in signals for tone in signal.tones]
     blocked = [(tone.start, tone.end) for tone in tones if _is_signalling(tone, explained)]
+    blocked += _spoilt_rings(signals)
     activity = find_activity(frames, blocked, other, likeness)
     # One tone like a fax's or a ring, right after speech, is the beep of a machine.
     doubtful = [
@@ -115,6 +116,22 @@ def _hear(
         blocked += [(tone.start, tone.end) for tone in beeps]
         activity = find_activity(frames, blocked, other, likeness)
     return _Heard(signals, beeps, activity)
+
+
+def _spoilt_rings(signals: list[Signal]) -> list[Span]:
+    """Gaps within one ringing, up to two periods long, in which a codec has smeared a ring.
+
+    Whoever answers ends the ringing for good: what sounds like a word there is none. Only runs of
+    two tones and more count as ringing, since a single one may be a machine's beep after its text.
+    """
+    rings = [s for s in signals if s.kind == "ringback" and len(s.tones) >= 2]
+    return [
+        (left.end, right.start)
+        for left, right in pairwise(rings)
+        if 0 < right.start - left.end <= 2 * max(left.period, right.period)
+        and len(left.tones[0].hz) == len(right.tones[0].hz)
+        and all(abs(a - b) < 15 for a, b in zip(left.tones[0].hz, right.tones[0].hz, strict=True))
+    ]
 
 
 def _is_signalling(tone: Tone, explained: list[Tone]) -> bool:

@@ -342,3 +342,18 @@ def test_a_fax_answers_before_its_tone() -> None:
     found = call.decide()
     assert found.outcome == "fax"
     assert found.answered_at_seconds == pytest.approx(11.5, abs=0.5)
+
+
+@pytest.mark.parametrize("country", ["UK", "CN", "DE"])
+def test_ringing_that_goes_on_was_not_answered(country: str) -> None:
+    """A low-rate codec smears a ring into what sounds like a word; the next rings disprove it."""
+    period = {"UK": 3.0, "CN": 5.0, "DE": 5.0}[country]
+    call = Call().ring(country, 4 * period)
+    for _ in range(2):
+        smeared = call.at
+        call.customer("Uh oh, hello.", 0.0)
+        call.at = smeared + period
+        call.ring(country, 4 * period)
+    found = call.decide()
+    assert (found.outcome, found.is_answered, found.is_connected) == ("no_answer", False, False)
+    assert found.ring_seconds == pytest.approx(14 * period, abs=period)

@@ -11,9 +11,9 @@ import pytest
 from ml.transcripts import Transcript, TranscriptError, call_id_of, read_transcript
 
 OWN = {
-    "call_id": "c1",
+    "call_id": "t-1",
     "language": "zh",
-    "engine": "supplier 2.1",
+    "engine": "a supplier 7",
     "segments": [
         {
             "role": "agent",
@@ -493,10 +493,10 @@ def test_the_call_id_stands_before_the_first_known_suffix(name: str, call_id: st
 
 
 def test_the_landing_key_outranks_the_file_which_outranks_its_name() -> None:
-    assert read(OWN, "other.json").call_id == "c1"
+    assert read(OWN, "other.json").call_id == "t-1"
     given = read(OWN, "other.json", call_id="key")
     assert given.call_id == "key"
-    assert any("names call c1" in problem for problem in given.problems)
+    assert any("names call t-1" in problem for problem in given.problems)
 
 
 @pytest.mark.parametrize(
