@@ -1,5 +1,5 @@
--- The moment up to which everything is seen: `as_of` where it is named, else the end of the newest business
--- day that holds a call.
+-- The moment up to which everything is seen: `as_of` where it is named; otherwise the last business date on
+-- which a call started counts to its end.
 with newest as (
     select max({{ business_date("started_at") }}) as newest_date
     from {{ ref("stg_callmart__calls") }}

@@ -1,4 +1,4 @@
--- A person answered and no agent joined within the seconds; never joined is also abandoned.
+-- Somebody picked up and had to wait longer for an agent than the rule's seconds, or waited in vain (abandoned).
 with attempts as (
     {{ attempts_under_rule("answer_to_agent") | indent(4) }}
 ),

@@ -1,4 +1,4 @@
--- An inbound caller of the rule's region or segment met another queue, or waited longer.
+-- Inbound callers whom the rule names (by region or segment) and whom it promises a queue and a longest wait.
 with judged as (
     select
         rules.rule_id,

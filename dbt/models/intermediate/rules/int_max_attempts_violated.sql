@@ -1,5 +1,6 @@
--- Attempts beyond the count within (t - hours, t], over all campaigns the rule covers: the attempt before the
--- allowed number of last ones still lies inside the window. Attempts at the same moment count for each other.
+-- Attempts beyond the count within the hours that end with the attempt, whichever covered campaign made them:
+-- the attempt before the allowed number of last ones still lies inside the window. Attempts at the same moment
+-- count for each other.
 with attempts as (
     {{ attempts_under_rule(
         "max_attempts",

@@ -1,4 +1,4 @@
--- We (agent or dialler) ended an unanswered call that rang less than the seconds; a call that never rang is free.
+-- Calls given up by our side while ringing, before the rule's seconds were over; one that never rang is free.
 with attempts as (
     {{ attempts_under_rule("min_ring") | indent(4) }}
 ),
