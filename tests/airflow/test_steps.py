@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from callmart.airflow import steps
+
+if TYPE_CHECKING:
+    from conftest import Bucket
 
 
 def enter(dsn: str, kind: str, status: str) -> int:
@@ -68,3 +74,54 @@ def test_a_failing_suite_stops_publication_and_says_why(
         )
     with pytest.raises(AirflowFailException, match=r"raw\.calls.*direction.*sideways"):
         steps.validate("raw")
+
+
+def announced(dsn: str, minutes_ago: int) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            "insert into ops.step_runs (dag_id, run_id, task_id, outcome, started_at, finished_at)"
+            " values ('ingest_landing', 'r', 'announce_rows', 'succeeded',"
+            " now() - make_interval(mins => %s), now())",
+            (minutes_ago,),
+        )
+
+
+def test_what_a_requeue_loaded_is_announced_once(postgres: str, s3: Bucket) -> None:
+    announced(postgres, minutes_ago=5)
+    with pytest.raises(AirflowSkipException, match="nothing new"):
+        steps.discover_objects()
+    object_id = enter(postgres, "crm", "loaded")
+    with psycopg.connect(postgres) as connection:
+        connection.execute("update ops.objects set finished_at = now() - interval '1 minute'")
+    (batch,) = steps.discover_objects()
+    assert batch["object_ids"] == [object_id]
+    steps.load_objects(batch["object_ids"])
+    steps.announce_rows([batch])
+    announced(postgres, minutes_ago=0)
+    with pytest.raises(AirflowSkipException, match="nothing new"):
+        steps.discover_objects()
+
+
+def test_a_faulty_mapping_fails_without_retries(
+    postgres: str, s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.yaml").write_text("source: own\nfiles: 7\n", encoding="utf-8")
+    monkeypatch.setenv("CALLMART_SOURCES_DIR", str(tmp_path))
+    with pytest.raises(AirflowFailException, match=r"own\.yaml"):
+        steps.discover_objects()
+
+
+def test_a_number_that_cannot_be_read_stops_nothing(
+    postgres: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept as delivered and flagged, by contract; the suites may warn of it and no more."""
+    monkeypatch.setenv("CALLMART_HOME", str(tmp_path_factory.mktemp("home")))
+    object_id = enter(postgres, "crm", "loaded")
+    with psycopg.connect(postgres) as connection:
+        connection.execute(
+            "insert into raw.customers (_object_id, _row_number, _delivered_on, _object_key,"
+            " _object_modified_at, _source, customer_id, phone, phone_delivered)"
+            " values (%s, 1, '2026-11-18', 'k', now(), 'contract', 'c-1', null, 'notaphone')",
+            (object_id,),
+        )
+    steps.validate("raw")

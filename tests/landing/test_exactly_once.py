@@ -172,10 +172,18 @@ def test_an_object_that_was_overwritten_before_it_was_read_is_not_read_as_the_ot
     landing.put(f"{DAY}/a.csv", OLD)
     ids = discover(landing.settings)[0]["object_ids"]
     landing.put(f"{DAY}/a.csv", NEW)
-    assert load_objects(landing.settings, ids).failed == 1
+    assert load_objects(landing.settings, ids).skipped == 1
+    assert landing.one("select status from ops.objects") == "skipped"
     assert names(landing) == []
-    assert landing.load().loaded == 1
+    summary = landing.load()
+    assert (summary.loaded, summary.failed) == (1, 0)
     assert names(landing) == ["new"]
+    assert discover(landing.settings) == []
+
+    # The earlier content comes back under the key: it is read after all.
+    landing.put(f"{DAY}/a.csv", OLD)
+    assert landing.load().loaded == 1
+    assert discover(landing.settings) == []
 
 
 def test_a_stream_that_breaks_off_goes_on_where_it_broke(

@@ -26,12 +26,43 @@ def fail(message: str) -> None:
 
 def discover_objects() -> list[dict[str, Any]]:
     """Enter new objects of the bucket in the ledger; batches of object ids that wait for loading."""
-    from callmart.landing import discover
+    from callmart.landing import MappingError, discover
 
-    batches: list[dict[str, Any]] = discover(Settings.from_environment(), OBJECTS_PER_BATCH)
+    settings = Settings.from_environment()
+    try:
+        batches: list[dict[str, Any]] = discover(settings, OBJECTS_PER_BATCH)
+    except MappingError as error:
+        # No retry mends a mapping.
+        raise AirflowFailException(f"a source mapping is refused: {error}") from error
+    batches += _loaded_aside(settings)
     if not batches:
         raise AirflowSkipException("nothing new in the bucket")
     return batches
+
+
+UNANNOUNCED_SQL = """
+select distinct on (kind) object_id, kind from ops.objects
+where status = 'loaded' and finished_at > (
+    select max(started_at) from ops.step_runs
+    where dag_id = 'ingest_landing' and task_id in ('announce_rows', 'announce_recordings')
+)
+order by kind, object_id
+"""
+
+
+def _loaded_aside(settings: Settings) -> list[dict[str, Any]]:
+    """A batch for what was loaded since the last announcement, by a requeue or beside a failure.
+
+    Loading skips it; it is there to be announced, so that the marts are built.
+    """
+    from callmart.warehouse import connect
+
+    with connect(settings) as connection:
+        found = connection.execute(UNANNOUNCED_SQL).fetchall()
+    if not found:
+        return []
+    kinds = ", ".join(kind for _, kind in found)
+    return [{"object_ids": [object_id for object_id, _ in found], "label": f"announce {kinds}"}]
 
 
 def load_objects(object_ids: list[int]) -> None:

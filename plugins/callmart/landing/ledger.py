@@ -52,7 +52,20 @@ def enter(conn: Connection, bucket: str, listed: Sequence[ListedObject], mapping
             bucket,
         ),
     ).fetchall()
-    entered = 0
+    entered = conn.execute(
+        "update ops.objects o set status = 'discovered', modified_at = l.modified_at"
+        " from unnest(%s::text[], %s::text[], %s::bigint[], %s::timestamptz[])"
+        "   as l (object_key, etag, size_bytes, modified_at)"
+        " where o.status = 'skipped' and o.bucket = %s"
+        "   and o.object_key = l.object_key and o.etag = l.etag and o.size_bytes = l.size_bytes",
+        (
+            [item.key for item in listed],
+            [item.etag for item in listed],
+            [item.size_bytes for item in listed],
+            [item.modified_at for item in listed],
+            bucket,
+        ),
+    ).rowcount
     for (place,) in unknown:
         item = listed[place - 1]
         kind: str = "unknown"

@@ -43,7 +43,7 @@ class LoadSummary:
     quarantined: int = 0
     failed: int = 0
     skipped: int = 0
-    """Done already, or in the hands of another run."""
+    """Done already, in the hands of another run, or gone from the bucket before it was read."""
     rows_loaded: int = 0
     rows_quarantined: int = 0
     messages: list[str] = field(default_factory=list)
@@ -129,6 +129,9 @@ def _load_object(
     if outcome["status"] == "quarantined":
         summary.quarantined += 1
         summary.messages.append(f"{taken.object_key}: {outcome['message']}")
+    elif outcome["status"] == "skipped":
+        summary.skipped += 1
+        summary.messages.append(f"{taken.object_key}: {outcome['message']}")
     elif outcome["status"] == "duplicate":
         summary.duplicates += 1
     else:
@@ -156,8 +159,9 @@ def _process(
                 _load_recording(conn, store, taken, route, outcome)
             else:
                 _load_transcript(conn, store, taken, route, outcome)
-    except ObjectGoneError:
-        raise
+    except ObjectGoneError as error:
+        # What the key holds now is an object of its own; of this version nothing is left to load.
+        outcome |= {"status": "skipped", "message": error.reason}
     except FileError as error:
         outcome |= {"rows_read": error.rows, "rows_quarantined": error.rows}
         _quarantine(conn, taken, error.rule, error.reason, outcome)
@@ -640,6 +644,7 @@ def requeue(settings: Settings, selector: RequeueSelector) -> RequeueSummary:
     """
     from callmart.landing.mappings import compile_glob
 
+    load_mappings(settings)  # a faulty mapping is refused before anything is marked
     chosen = (selector.key is not None, selector.quarantine_id is not None, selector.everything)
     if sum(chosen) != 1:
         raise ValueError("name either a key, an id, or everything")

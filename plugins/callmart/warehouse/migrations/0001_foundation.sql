@@ -21,7 +21,9 @@ create table ops.objects (
     entities text[],
     delivered_on date,
     status text not null check (
-        status in ('discovered', 'loading', 'loaded', 'duplicate', 'quarantined', 'failed', 'erased')
+        status in (
+            'discovered', 'loading', 'loaded', 'duplicate', 'quarantined', 'skipped', 'failed', 'erased'
+        )
     ),
     duplicate_of bigint references ops.objects,
     encoding text,
