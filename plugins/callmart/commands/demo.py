@@ -74,7 +74,7 @@ class Display:
             return
         self._worked.add((event.dag_id, event.run_id))
         style, mark = MARKS[event.state]
-        took = f" [dim]{event.seconds:.1f} s[/]" if event.seconds is not None else ""
+        took = f" [dim]took {event.seconds:.1f} s[/]" if event.seconds is not None else ""
         self.step(f"  [{style}]{mark}[/] {name}{took}")
 
 
@@ -235,6 +235,7 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
     figures.add_row("rules broken", _joined(summary["violations"], "{rule} {violations}"))
     figures.add_row("phrases", _joined(summary["phrases"], "{rule} ({kind}) {hits}"))
     figures.add_row("demands", _joined(summary["demands"], "{stage} {demands}"))
+    figures.add_row("open alerts", _joined(summary["alerts"], "{severity} {alerts}"))
     console.print(figures)
     _show_truth(console, summary["truth"])
     if summary["quarantine"]:

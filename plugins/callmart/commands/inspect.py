@@ -156,7 +156,7 @@ def _print_page(page: dict[str, Any]) -> None:
     outcome = report["outcome"]
     colour = _OUTCOME_COLOURS.get(outcome, "cyan")
     body: RenderableType = report["reason"] if outcome == "unreadable" else _page_body(page, report)
-    title = f"[bold {colour}]{outcome}[/] · {escape(str(report['path']))}"
+    title = f"[bold {colour}]{outcome}[/] · {escape(Path(str(report['path'])).name)}"
     Console().print(Panel(body, title=title, title_align="left", border_style=colour))
 
 

@@ -370,6 +370,9 @@ SUMMARY_SQL: Mapping[str, str] = {
         from marts.customer_demands group by 1
         order by array_position(array['new', 'contacted', 'interested', 'quoted', 'negotiating',
             'won', 'lost', 'dormant', 'reopened'], stage)""",
+    "alerts": """
+        select severity, count(*) as alerts from ops.alerts where closed_at is null
+        group by 1 order by array_position(array['critical', 'major', 'minor'], severity)""",
     "quarantine": """
         select object_key as file, row_number as row, rule, reason from ops.quarantine
         where status = 'open' order by object_key, row_number nulls first""",

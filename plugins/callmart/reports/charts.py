@@ -82,7 +82,7 @@ def bars(
     order = [item["category"] for item in values]
     base = alt.Chart(alt.InlineData(values=values)).encode(
         y=alt.Y("category:N", sort=order, title=None),
-        x=alt.X("value:Q", title=title, axis=alt.Axis(tickMinStep=1)),
+        x=alt.X("value:Q", title=title, axis=alt.Axis(tickMinStep=1, tickCount=6)),
     )
     text = base.mark_text(align="left", dx=4, color=INK, fontSize=12).encode(
         text=alt.Text("value:Q", format=",.4~g")
