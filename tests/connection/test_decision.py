@@ -138,7 +138,7 @@ def test_greeting_and_beep_are_voicemail(hz: float, seconds: float, codec: str, 
     assert "beep" in {item.kind for item in found.evidence}
 
 
-@pytest.mark.parametrize("noise_level", [-50.0, -48.0])
+@pytest.mark.parametrize("noise_level", [-52.0, -50.0])
 def test_a_long_beep_is_heard_through_noise(noise_level: float) -> None:
     call = Call(noise_level=noise_level).ring("FR", 8.0).customer(GREETING, 0.6)
     call.at = call.scene.add(1, call.at + 0.7, scenes.tone((1400.0,), 0.8, -34.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -123,7 +124,9 @@ def test_life_of_a_stack(stack: Stack) -> None:
     # The whole machine dies: no service gets the chance to tidy up.
     victims = processes_of(again)
     for process in victims:
-        process.kill()
+        # One may have ended with its parent, killed just before.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(victims, timeout=10)
     assert again.status()["is_running"] is False
     assert again.up() is True
