@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import pytest
 import scenes
 
@@ -138,9 +141,14 @@ def test_greeting_and_beep_are_voicemail(hz: float, seconds: float, codec: str, 
     assert "beep" in {item.kind for item in found.evidence}
 
 
-@pytest.mark.parametrize("noise_level", [-52.0, -50.0])
+@pytest.mark.parametrize("noise_level", [-50.0, -48.0])
 def test_a_long_beep_is_heard_through_noise(noise_level: float) -> None:
-    call = Call(noise_level=noise_level).ring("FR", 8.0).customer(GREETING, 0.6)
+    # At the edge of hearing the text must be the same in any order of tests: espeak-ng's voice
+    # depends on what it said before, so a process of its own says it.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        greeting = pool.submit(say, GREETING, CUSTOMER).result()
+    call = Call(noise_level=noise_level).ring("FR", 8.0)
+    call.at = call.scene.add(1, call.at + 0.6, greeting)
     call.at = call.scene.add(1, call.at + 0.7, scenes.tone((1400.0,), 0.8, -34.0))
     found = call.wait(1.5).decide("gsm")
     assert (found.outcome, found.is_connected) == ("voicemail", False)
