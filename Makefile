@@ -12,7 +12,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help setup demo up down status doctor test lint format lock clean
+.PHONY: help setup demo up down status doctor test benchmark lint format lock clean
 
 help:
 	@echo "make demo               set up, then the main job on a made-up centre"
@@ -20,6 +20,7 @@ help:
 	@echo "make test               set up, then the tests"
 	@echo "make up | down | status the embedded stack"
 	@echo "make doctor             what this machine lacks, and how to get it"
+	@echo "make benchmark          set up, then measure; results go to benchmarks/RESULTS.md"
 	@echo "make lint | format      ruff, mypy, sqlfluff"
 	@echo "make lock               pin the newest versions that requirements/*.in allow"
 	@echo "make clean              remove the environment and what was built (data stay)"
@@ -52,6 +53,9 @@ up down status doctor: setup
 test: setup
 	@$(RUN)/python -m pytest $(PYTEST_ARGS)
 
+benchmark: setup
+	@$(RUN)/callmart bench --all --record
+
 lint: setup
 	@$(RUN)/ruff check
 	@$(RUN)/ruff format --check
@@ -72,6 +76,9 @@ lock: $(VENV)/lock/bin/uv
 		$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --upgrade --output-file requirements/$$name.txt requirements/$$name.in; \
 	done
+	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade --override requirements/benchmark.overrides.in \
+		--output-file requirements/benchmark.txt requirements/benchmark.in
 
 clean:
 	@if [ -x $(RUN)/callmart ]; then $(RUN)/callmart down; fi

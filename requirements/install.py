@@ -43,17 +43,21 @@ def install(arguments: list[str], label: str, total: int | None = None) -> None:
         sys.exit("".join(said) + f"\n{label}: pip failed, see above")
 
 
-def main() -> None:
-    """Packages first, exactly those of the lock; then callmart, linked to this folder."""
-    lock = PROJECT / "requirements" / "dev.txt"
+def main(name: str = "dev") -> None:
+    """Packages first, exactly those of the lock; then callmart, linked to this folder.
+
+    Any lock but the default one is installed alone, for an environment beside callmart's.
+    """
+    lock = PROJECT / "requirements" / f"{name}.txt"
     total = len(re.findall(r"^[a-zA-Z0-9]", lock.read_text(), flags=re.MULTILINE))
     install(
         ["--require-hashes", "--no-deps", "-r", str(lock)],
         f"Installing {total} packages (some minutes the first time)",
         total,
     )
-    install(["--no-deps", "--no-build-isolation", "--editable", "."], "Linking callmart")
+    if name == "dev":
+        install(["--no-deps", "--no-build-isolation", "--editable", "."], "Linking callmart")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
