@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ml.audio.activity import Activity, Span, find_activity
 from ml.audio.decode import Recording
 from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames, compute_frames
+from ml.connection.answer import find_answer
 from ml.connection.rules import load_rules
 from ml.connection.tones import Signal, Tone, find_tones, load_table, read_tones
 from ml.connection.voices import are_two_voices, find_repetition
@@ -53,6 +54,8 @@ class Connection:
     ring_seconds: float
     """From the first ring (or ring-back music) to the answer or the end; 0 where nothing rang."""
     answered_at_seconds: float | None
+    answered_by: str | None
+    """What tells the moment of the answer, as in `ml.connection.answer.Answer.sign`."""
     evidence: list[Evidence]
     speech: dict[str, list[Span]]
     """Speech by side: `agent` and `customer`, or `mixed`."""
@@ -229,11 +232,22 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
 
     is_answered = outcome in ANSWERED
     used_music = early_music if is_answered and outcome != "music" else None
-    answered_at = (
-        _answer_time(frames[-1], far, near_speech, rings, used_music, terminal, outcome, duration)
+    answer = (
+        find_answer(
+            recording.samples[-1],
+            frames[-1],
+            rings,
+            used_music,
+            far.activity.speech + far.activity.music,
+            near_speech,
+            terminal if outcome == "fax" else None,
+            outcome,
+            duration,
+        )
         if is_answered
         else None
     )
+    answered_at = answer.at if answer is not None else None
     start = ring_start
     if start is None and used_music is not None:
         start = used_music[0]
@@ -252,6 +266,7 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
         rule=rule,
         ring_seconds=ring_seconds,
         answered_at_seconds=answered_at,
+        answered_by=answer.sign if answer is not None else None,
         evidence=_collect_evidence(sides, heard, used_music),
         speech=speech,
         music=music,
@@ -484,79 +499,6 @@ def _has_room(frames: Frames, start: float) -> bool:
         return False
     low, high = np.percentile(level, [10, 95])
     return bool(high > -66.0 and high - low > 6.0)
-
-
-def _answer_time(
-    frames: Frames,
-    far: _Heard,
-    near_speech: list[Span],
-    rings: list[Signal],
-    music: Span | None,
-    terminal: Signal | None,
-    outcome: str,
-    duration: float,
-) -> float:
-    """When it was picked up, in seconds."""
-    if music is not None:
-        return music[1]
-    sounds = [start for start, _ in far.activity.speech + far.activity.music]
-    if outcome == "fax" and terminal is not None:
-        sounds.append(terminal.start)
-    if not rings:
-        return _line_opens(frames, min(sounds, default=0.0))
-    last = rings[-1]
-    ring_end = last.tones[-1].end
-    answering = load_table()["fax"]["ced"]
-    if (
-        outcome == "fax"
-        and terminal is not None
-        and abs(terminal.tones[0].hz[0] - answering["hz"]) <= answering["frequency_hz"]
-    ):
-        return max(ring_end, terminal.start - float(answering["after_answer_seconds"]))
-    if last.last_on_cut and outcome != "silence":
-        return ring_end
-    following = [t for t in sounds + [start for start, _ in near_speech] if t > ring_end - 0.05]
-    # Had it gone on ringing, the next ring would have come by then; without any sound the answer
-    # lies anywhere before it, and the middle is nearest on average.
-    expected = min(last.tones[-1].start + last.period, duration)
-    latest = min(expected, *following) if following else (ring_end + expected) / 2
-    return _floor_change(frames, ring_end, latest)
-
-
-def _floor_change(frames: Frames, ring_end: float, latest: float) -> float:
-    """Where the line's own noise changes between the last ring and `latest`; else `latest`."""
-    rules = load_rules()["ring"]
-    first = round((ring_end + 0.08) * FRAMES_PER_SECOND)
-    last = round(latest * FRAMES_PER_SECOND)
-    hold = round(rules["floor_change_seconds"] * FRAMES_PER_SECOND)
-    if last - first < 2 * hold:
-        return latest
-    level = np.maximum(frames.level_db[first:last], -90.0)
-    sums = np.concatenate(([0.0], np.cumsum(level)))
-    means = (sums[hold:] - sums[:-hold]) / hold
-    # Best single step: the split at which the means of both parts differ most surely.
-    count = np.arange(hold, level.size - hold)
-    if count.size == 0:
-        return latest
-    left = sums[count] / count
-    right = (sums[-1] - sums[count]) / (level.size - count)
-    gain = (left - right) ** 2 * count * (level.size - count)
-    at = int(count[gain.argmax()])
-    before, after = float(np.mean(level[:at])), float(np.mean(level[at:]))
-    spread = float(np.std(np.concatenate((level[:at] - before, level[at:] - after))))
-    if abs(after - before) > max(rules["floor_change_db"], 1.0 * spread) and means.size:
-        return (first + at) / FRAMES_PER_SECOND
-    return latest
-
-
-def _line_opens(frames: Frames, first_sound: float) -> float:
-    """End of the digital silence at the start, where there is one; else 0: it starts answered."""
-    head = frames.level_db[: max(1, round(first_sound * FRAMES_PER_SECOND))]
-    dead = head < -95.0
-    if dead[: min(20, dead.size)].mean() < 0.8 or first_sound < 0.2:
-        return 0.0
-    alive = np.flatnonzero(~dead[2:])
-    return float((alive[0] + 2) / FRAMES_PER_SECOND) if alive.size else first_sound
 
 
 def _collect_evidence(

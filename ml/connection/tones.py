@@ -67,6 +67,10 @@ class Signal:
     """Seconds of one repetition, 0 where it does not repeat."""
     last_on_cut: bool = False
     """The last tone ended well before its length: something cut in."""
+    places: int = 1
+    """Tones in one repetition."""
+    pause_after: float = 0.0
+    """Seconds of quiet that the cadence wants after the last tone."""
 
 
 @cache
@@ -459,6 +463,10 @@ def _signal(chain: _Chain) -> Signal:
         full_periods=count // max(1, len(specification.cadence) // 2),
         period=sum(specification.cadence),
         last_on_cut=chain.last_on_cut,
+        places=len(specification.cadence) // 2,
+        pause_after=specification.cadence[
+            (chain.phase + 2 * count - 1) % len(specification.cadence)
+        ],
     )
 
 
