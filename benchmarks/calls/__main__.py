@@ -1,0 +1,5 @@
+"""`python -m benchmarks.calls OUT`: see make.py."""
+
+from benchmarks.calls.make import main
+
+main()
