@@ -11,7 +11,7 @@ import argparse
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,10 +223,18 @@ def make_calls(
             source = speech[int(random.integers(len(speech)))]
             made = make_call(scenario, random, source)
             form = choose_form(random)
+            made = replace(made, truth=_as_heard(made.truth, scenario, form))
             name = f"call-{index:05d}"
             files = _store(recordings, name, scenario, made, form, random)
             table.writerow(_row(name, files, scenario, made, form))
     return path
+
+
+def _as_heard(truth: Truth, scenario: str, form: Form) -> Truth:
+    """The truth without what a layout hides: whose voice it is that speaks alone in one channel."""
+    if scenario == "dead_air_while_the_agent_asks" and form.layout in ("mono", "identical"):
+        return replace(truth, is_connected=None, also_acceptable=("human", *truth.also_acceptable))
+    return truth
 
 
 def _store(
