@@ -104,6 +104,10 @@ def _lower(char: str) -> str:
     return lowered if len(lowered) == 1 else char if char == lowered else lowered[0]
 
 
+# Forms of one word that the converter tells apart only by context, or not at all.
+_VARIANTS: Final = str.maketrans("瞭藉覆甦帐妳祇", "了借复苏账你只")
+
+
 def _simplify(table: Codes) -> None:
     """Send traditional ideographs of a table to the simplified ones, each by itself."""
     import opencc
@@ -113,7 +117,7 @@ def _simplify(table: Codes) -> None:
     converted = opencc.OpenCC("t2s").convert("\n".join(map(chr, codes))).split("\n")
     for code, simple in zip(codes, converted, strict=True):
         if len(simple) == 1:
-            table[code] = ord(simple)
+            table[code] = ord(simple.translate(_VARIANTS))
 
 
 @lru_cache(maxsize=1)
@@ -284,6 +288,14 @@ def is_han(char: str) -> bool:
     return bool(_tables().kind[ord(char)] & _HAN)
 
 
+def latin_letters(text: str) -> int:
+    """How many letters of the Latin alphabet a text holds, accented ones included."""
+    return sum(
+        char.isalpha() and (char.isascii() or unicodedata.name(char, "").startswith("LATIN"))
+        for char in text
+    )
+
+
 def han_mask(codes: Codes) -> npt.NDArray[np.bool_]:
     """Which code points are Chinese ideographs."""
     mask: npt.NDArray[np.bool_] = (_tables().kind[codes] & _HAN) != 0
@@ -296,6 +308,13 @@ def letter_mask(codes: Codes) -> npt.NDArray[np.bool_]:
     return mask
 
 
+def _shifted(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """What holds of the character before, shape as given."""
+    shifted = np.zeros_like(mask)
+    shifted[1:] = mask[:-1]
+    return shifted
+
+
 def speech_sizes(texts: Sequence[str]) -> tuple[Places, Places]:
     """How much is said in each text: unspaced (Chinese, …) characters and words.
 
@@ -303,10 +322,14 @@ def speech_sizes(texts: Sequence[str]) -> tuple[Places, Places]:
     """
     raw = codes_of("\n".join(texts) + "\n")
     kind = _tables().kind[raw]
+    seen = (kind & _UNSEEN) == 0
     word = (kind & (_LETTER | _DIGIT)) != 0
-    going_on = (kind & (_LETTER | _DIGIT | _APOSTROPHE | _UNSEEN)) != 0
-    starts = word.copy()
-    starts[1:] &= ~going_on[:-1]
+    apostrophe = (kind & _APOSTROPHE) != 0
+    # A word goes on behind zero-width characters, and behind an apostrophe within it.
+    before = _shifted(word[seen])
+    goes_on = before | (_shifted(apostrophe[seen]) & _shifted(before))
+    starts = np.zeros(kind.size, dtype=bool)
+    starts[seen] = word[seen] & ~goes_on
     lengths = np.fromiter((len(text) + 1 for text in texts), dtype=np.intp, count=len(texts))
     ends = np.cumsum(lengths)
     begins = ends - lengths

@@ -525,7 +525,8 @@ class Matcher:
         rule = self.rules[number]
         if not self._speaks(text, rule.role):
             return False
-        first = maker.first_word_ms(rule.role) if rule.within_seconds is not None else None
+        # Always the agent's, whichever side has to say the phrase.
+        first = maker.first_word_ms("agent") if rule.within_seconds is not None else None
         for find in finds:
             if find.group != _REQUIRE or self._is_cleared(rule, number, find, text):
                 continue
@@ -614,9 +615,9 @@ class _HitMaker:
         return start, end
 
     def first_word_ms(self, role: str) -> int | None:
-        """When the side says its first word; None where no time tells."""
+        """When the side says its first word; None where no time tells or it says none."""
         for segment in self._in_time:
-            if role not in ("any", segment.role):
+            if segment.role != role:
                 continue
             if not folding.fold(segment.text[segment.speech_start :]).text:
                 continue

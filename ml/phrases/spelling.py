@@ -8,6 +8,7 @@ four edits; swapping two neighbours counts once).
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,9 +33,12 @@ _CACHE_WORDS: Final = 200_000
 
 
 def edits_allowed(phrase: Folded, wanted: int) -> int:
-    """How many edits a phrase may differ by: 0 under six letters, never over a third of them."""
-    letters = phrase.spaced.count(1)
-    return min(wanted, letters // 3) if letters >= MIN_LETTERS else 0
+    """How many edits a phrase may differ by: 0 under six Latin letters.
+
+    Never over half of them: beyond that any words would be any others.
+    """
+    letters = folding.latin_letters(phrase.text)
+    return min(wanted, letters // 2) if letters >= MIN_LETTERS else 0
 
 
 def _deletions(word: str, count: int) -> Iterator[str]:
@@ -183,8 +187,10 @@ class SlipIndex(Generic[Value]):
         if len(self._known) > _CACHE_WORDS:
             self._known.clear()
         known = self._known
+        # A blank that slipped into a word makes two of it.
+        pairs = [one + two for one, two in itertools.pairwise(words)]
         wanted: set[str] = set()
-        for word in set(words):
+        for word in {*words, *pairs}:
             near = known.get(word)
             if near is None:
                 near = known[word] = self._near(word) if len(word) > 1 else ()
@@ -192,38 +198,56 @@ class SlipIndex(Generic[Value]):
                 wanted.add(word)
         if not wanted:
             return
-        seen: set[tuple[int, int, int]] = set()
-        for place, word in enumerate(words):
-            if word not in wanted:
-                continue
+        places = [
+            *((place, place, word) for place, word in enumerate(words) if word in wanted),
+            *((place, place + 1, pair) for place, pair in enumerate(pairs) if pair in wanted),
+        ]
+        spans: dict[int, set[tuple[int, int, int, int]]] = {}
+        for first, last, word in places:
             for number in known[word]:
                 anchor = self._anchors[number]
-                span = self._compare(text, starts, ends, place, anchor)
-                if span is not None and (*span, anchor.phrase) not in seen:
-                    seen.add((*span, anchor.phrase))
-                    yield *span, self._phrases[anchor.phrase].value
+                span = self._compare(text, starts, ends, (first, last), anchor)
+                if span is not None:
+                    spans.setdefault(anchor.phrase, set()).add(span)
+        for phrase, found in spans.items():
+            kept: list[tuple[int, int]] = []  # in order of place, none over another
+            for _, _, start, end in sorted(found):
+                at = bisect_left(kept, (start, start))
+                is_free = at == len(kept) or kept[at][0] >= end
+                if is_free and (at == 0 or kept[at - 1][1] <= start):
+                    kept.insert(at, (start, end))
+                    yield start, end, self._phrases[phrase].value
 
     def _compare(
-        self, text: Folded, starts: list[int], ends: list[int], place: int, anchor: _Anchor
-    ) -> tuple[int, int] | None:
+        self,
+        text: Folded,
+        starts: list[int],
+        ends: list[int],
+        place: tuple[int, int],
+        anchor: _Anchor,
+    ) -> tuple[int, int, int, int] | None:
+        """The nearest span around an anchor that was met in the words [place[0], place[1]].
+
+        Returns (distance, less its length, start, end), so that the nearest sorts first.
+        """
         phrase = self._phrases[anchor.phrase]
         edits = phrase.edits
         if anchor.witnesses:
-            said, begin = text.text, starts[place]
+            said, begin = text.text, starts[place[0]]
             if not any(
                 part in said[max(0, begin + offset - edits) : begin + offset + len(part) + edits]
                 for offset, part in anchor.witnesses
             ):
                 return None
-        before = starts[place] - anchor.start
-        behind = ends[place] + len(phrase.text) - anchor.start - len(anchor.word)
+        before = starts[place[0]] - anchor.start
+        behind = ends[place[1]] + len(phrase.text) - anchor.start - len(anchor.word)
         first = bisect_left(starts, before - edits)
-        last = min(bisect_right(starts, before + edits), place + 1)
-        low = max(bisect_left(ends, behind - edits), place)
+        last = min(bisect_right(starts, before + edits), place[1] + 1)
+        low = max(bisect_left(ends, behind - edits), place[0])
         high = bisect_right(ends, behind + edits)
         best: tuple[int, int, int, int] | None = None
         for i in range(first, last):
-            for j in range(low, high):
+            for j in range(max(low, i), high):
                 start, end = starts[i], ends[j]
                 said = text.text[start:end]
                 distance = OSA.distance(said, phrase.text, score_cutoff=edits)
@@ -234,4 +258,4 @@ class SlipIndex(Generic[Value]):
                 rank = (distance, start - end, start, end)
                 if best is None or rank < best:
                     best = rank
-        return None if best is None else (best[2], best[3])
+        return best
