@@ -32,7 +32,7 @@ class Answer:
 
     at: float
     sign: str
-    """ring_cut, click, line_change, music_end, first_word, next_ring, middle, line_opens, start, fax."""
+    """ring_cut, together, click, line_change, music_end, first_word, next_ring, middle, line_opens, start, fax."""
 
 
 def find_answer(
@@ -69,6 +69,12 @@ def find_answer(
     expected = min(tone.end + _pause_after(last), duration)
     following = [t for t in sounds + [s for s, _ in near_speech] if t > tone.end - 0.05]
     first = min(following, default=duration)
+    rules = load_rules()["answer"]
+    near_first = min((s for s, _ in near_speech if s > tone.end - 0.05), default=duration)
+    far_first = min((s for s in sounds if s > tone.end - 0.05), default=duration)
+    if first < duration and abs(far_first - near_first) < rules["together_seconds"]:
+        # Nobody starts on the other's first syllable: the line was switched through then.
+        return Answer(min(first, expected), "together")
     latest = max(tone.end, min(expected, first))
     found = _sign_on_the_line(samples, rings, tone.end, latest)
     if found is not None:
@@ -76,7 +82,7 @@ def find_answer(
     if not following:
         # Without any sound it lies anywhere before the ring that stayed out: the middle is nearest.
         return Answer((tone.end + expected) / 2, "middle")
-    reaction = load_rules()["answer"]["reaction_seconds"]
+    reaction = rules["reaction_seconds"]
     if first - reaction >= expected:
         return Answer(expected, "next_ring")
     return Answer(max(tone.end, first - reaction), "first_word")

@@ -20,9 +20,6 @@ from ml.connection.voices import are_two_voices, find_repetition
 _PURE_SHARE, _PURE_SECONDS, _PURE_HZ = 0.95, 0.3, 340.0
 _AFTER_TONES_SECONDS = 6.0  # no network pauses longer than 4.4 s (10 % over 4) between its tones
 
-# A beep is nearly alone in its band; a long one is no vowel even with noise beside it.
-_BEEP_SHARE, _BEEP_SHARE_LONG = 0.93, 0.87
-
 _DEAD_STEPS = 3  # of 32768: nothing but rounding
 _NETWORK = frozenset({"ringback", "busy", "congestion", "invalid_number", "special_information"})
 
@@ -166,7 +163,7 @@ def _find_beeps(tones: list[Tone], speech: list[Span]) -> list[Tone]:
             len(tone.hz) == 1
             and low <= tone.hz[0] <= high
             and shortest <= tone.seconds <= longest
-            and tone.share > (_BEEP_SHARE_LONG if tone.seconds >= 0.4 else _BEEP_SHARE)
+            and _is_alone(tone, block)
         ):
             continue
         before = [end for start, end in speech if start < tone.start - 0.2]
@@ -176,6 +173,17 @@ def _find_beeps(tones: list[Tone], speech: list[Span]) -> list[Tone]:
         if before and near and not inside:
             found.append(tone)
     return found
+
+
+def _is_alone(tone: Tone, block: dict[str, float]) -> bool:
+    """Whether there is nothing but the tone, a codec's noise and the line's apart."""
+    is_long = tone.seconds >= block["long_ms"] / 1000
+    return tone.share > (block["long_share"] if is_long else block["share"]) or (
+        tone.share > block["coded_share"]
+        and tone.purity > block["coded_purity"]
+        and tone.spread_hz <= block["frequency_spread_hz"]
+        and tone.seconds >= block["coded_ms"] / 1000
+    )
 
 
 def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> Connection:

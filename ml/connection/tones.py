@@ -44,6 +44,10 @@ class Tone:
     level_db: float
     share: float
     """Share of the stretch's power (190–3600 Hz) that lies at these frequencies, 0–1."""
+    purity: float = 0.0
+    """The same with the line's steady noise taken off, mean over its frames."""
+    spread_hz: float = 0.0
+    """How far its strongest frequency moves (standard deviation over its frames)."""
 
     @property
     def seconds(self) -> float:
@@ -113,11 +117,132 @@ def find_tones(frames: Frames, samples: NDArray[np.int16]) -> list[Tone]:
                     previous.hz if previous.seconds > tone.seconds else tone.hz,
                     max(previous.level_db, tone.level_db),
                     min(previous.share, tone.share),
+                    min(previous.purity, tone.purity),
+                    max(previous.spread_hz, tone.spread_hz),
                 )
             else:
                 tones.append(tone)
             reached = max(reached, end)
+    return _sharpen(tones, frames, samples)
+
+
+def _sharpen(tones: list[Tone], frames: Frames, samples: NDArray[np.int16]) -> list[Tone]:
+    """The same with the edges, and the tones between, that a low-rate codec has smeared.
+
+    Where a network's frequency was met at least twice, its own power, filtered out of all else,
+    tells when it was on: a codec spreads noise and echoes around a tone, but hardly any of its power.
+    """
+    settings = load_table()["sharpen"]
+    tolerance = load_table()["tolerance"]["frequency_hz"]
+    groups: list[list[Tone]] = []
+    for tone in tones:
+        if tone.share < settings["share"] or not any(
+            _fits_hz(tone, hz, tolerance) for hz in _network_hz()
+        ):
+            continue
+        for group in groups:
+            if _same(group[0].hz, tone.hz):
+                group.append(tone)
+                break
+        else:
+            groups.append([tone])
+    for group in groups:
+        if len(group) >= 2:
+            tones = _replace_group(tones, group, frames, samples, settings)
     return tones
+
+
+def _replace_group(
+    tones: list[Tone],
+    group: list[Tone],
+    frames: Frames,
+    samples: NDArray[np.int16],
+    settings: dict[str, float],
+) -> list[Tone]:
+    hz = tuple(float(f) for f in np.median([tone.hz for tone in group], axis=0))
+    begin = max(0.0, group[0].start - settings["reach_seconds"])
+    stop = min(group[-1].end, begin + settings["longest_seconds"]) + settings["reach_seconds"]
+    first = round(begin * 8000)
+    piece = samples[first : round(stop * 8000)]
+    levels = [_narrow_power(piece, f) for f in hz]
+    count = min(len(level) for level in levels)
+    if not count:
+        return tones
+    steps = np.arange(count) * _NARROW_STEP / 8000 + begin
+    on = np.ones(count, dtype=bool)
+    inside = np.zeros(count, dtype=bool)
+    for tone in group:
+        inside |= (steps > tone.start + 0.03) & (steps < tone.end - 0.03)
+    if not inside.any():
+        return tones
+    total = np.zeros(count)
+    reference = 0.0
+    for level in levels:
+        own = float(np.median(level[:count][inside]))
+        on &= (level[:count] > 0.25 * own) & (level[:count] < 4.0 * own)
+        total += level[:count]
+        reference += own
+    found: list[Tone] = []
+    for a, b in _bridged(_runs(on), round(settings["gap_seconds"] * 8000 / _NARROW_STEP)):
+        start, end = float(steps[a]), float(steps[b - 1] + _NARROW_STEP / 8000)
+        if end - start < _MIN_TONE_SECONDS:
+            continue
+        x, y = round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND)
+        power = float(np.mean(np.power(10.0, frames.level_db[x : max(y, x + 1)] / 10)))
+        share = min(1.0, float(np.mean(total[a:b])) / (power + 1e-12))
+        overlapping = [t for t in tones if min(t.end, end) - max(t.start, start) > 0.02]
+        others = [t for t in overlapping if t.share >= settings["share"] and not _same(t.hz, hz)]
+        if others or (not overlapping and share < settings["new_share"]):
+            continue
+        level_db = 10 * math.log10(float(np.median(total[a:b])) + 1e-12)
+        best = max(overlapping, key=lambda t: t.share, default=None)
+        measured = best.hz if best is not None and _same(best.hz, hz) else hz
+        share = max(share, best.share) if best is not None and _same(best.hz, hz) else share
+        found.append(Tone(start, end, measured, level_db, share, *_steadiness(frames, x, y + 1)))
+    # A clean tone that the filter shows in part only is another, softer one: a beep, say.
+    for tone in group:
+        shown = [f for f in found if _overlap(tone, f) > 0]
+        if shown and sum(_overlap(tone, f) for f in shown) < settings["covered"] * tone.seconds:
+            found = [f for f in found if f not in shown]
+    # What stays: tones of other frequencies beside them, and soft ones, but no codec's echo.
+    loudness = 10 * math.log10(reference + 1e-12)
+    kept = [
+        tone
+        for tone in tones
+        if not any(_overlap(tone, new) > 0.02 for new in found)
+        and not (
+            tone.level_db < loudness - settings["echo_db"]
+            and any(_gap(tone, new) < settings["echo_seconds"] for new in found)
+        )
+    ]
+    return sorted(kept + found, key=lambda tone: tone.start)
+
+
+_NARROW_STEP = 40  # samples: 5 ms
+_NARROW_STEPS = 5  # 25 ms: as wide as 80 Hz, as sharp as the shortest tone needs
+
+
+def _narrow_power(samples: NDArray[np.int16], hz: float) -> NDArray[np.float64]:
+    """Power at one frequency every 5 ms, of full scale 1, shape (samples // 40,)."""
+    count = samples.size // _NARROW_STEP
+    blocks = samples[: count * _NARROW_STEP].reshape(count, _NARROW_STEP).astype(np.float32)
+    turn = 2 * np.pi * hz / 8000
+    inner = np.exp(-1j * turn * np.arange(_NARROW_STEP)).astype(np.complex64) / 32768
+    moved = (blocks @ inner) * np.exp(-1j * turn * _NARROW_STEP * np.arange(count))
+    window = np.hanning(_NARROW_STEPS + 2)[1:-1]
+    smooth = np.convolve(moved, window / window.sum(), mode="same") / _NARROW_STEP
+    power: NDArray[np.float64] = 2 * np.abs(smooth) ** 2
+    return power
+
+
+def _bridged(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for first, last in spans:
+        if joined and first - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return joined
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -185,8 +310,20 @@ def _measure(
         return None
     hz, share = found
     return Tone(
-        float(start_time), float(end_time), hz, float(10 * np.log10(reference + 1e-12)), share
+        float(start_time),
+        float(end_time),
+        hz,
+        float(10 * np.log10(reference + 1e-12)),
+        share,
+        *_steadiness(frames, begin, end),
     )
+
+
+def _steadiness(frames: Frames, begin: int, end: int) -> tuple[float, float]:
+    """Mean purity and spread of the strongest frequency of the frames begin … end, edges apart."""
+    if end - begin > 4:
+        begin, end = begin + 2, end - 2
+    return float(frames.purity[begin:end].mean()), float(frames.first_hz[begin:end].std())
 
 
 def _crossing(power: NDArray[np.floating[Any]], index: int, step: int, reference: float) -> float:
@@ -295,6 +432,12 @@ def _specifications() -> tuple[_Specification, ...]:
     )
 
 
+@cache
+def _network_hz() -> frozenset[tuple[float, ...]]:
+    """All frequencies, or pairs of them, that some network sends."""
+    return frozenset(specification.hz for specification in _specifications())
+
+
 @dataclass(frozen=True)
 class _Chain:
     specification: _Specification
@@ -311,11 +454,10 @@ def _progress(tones: list[Tone], duration: float, country: str | None) -> list[S
     home = table["aliases"].get(country, country)
     # Only what some network sends: a voice's harmonic between two rings breaks no cadence.
     tolerance = table["tolerance"]["frequency_hz"]
-    known = {specification.hz for specification in _specifications()}
     tones = [
         tone
         for tone in tones
-        if tone.share > 0.5 and any(_fits_hz(tone, hz, tolerance) for hz in known)
+        if tone.share > 0.5 and any(_fits_hz(tone, hz, tolerance) for hz in _network_hz())
     ]
     signals: list[Signal] = []
     at = 0
@@ -418,6 +560,11 @@ def _follow(
     detuned = [abs(a - b) / b for t in used for a, b in zip(t.hz, specification.hz, strict=True)]
     error = (float(np.mean(errors)) if errors else 0.1) + float(np.mean(detuned))
     return _Chain(specification, tuple(used), error, gaps, cut, phase)
+
+
+def _overlap(left: Tone, right: Tone) -> float:
+    """Seconds that two tones sound together."""
+    return min(left.end, right.end) - max(left.start, right.start)
 
 
 def _gap(left: Tone, right: Tone) -> float:
