@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from callmart import fonts
 from callmart.settings import PROJECT_ROOT, Settings
 
 # 278 packages take 1.1 GB; the database, logs and a demo day under 1 GB.
@@ -75,23 +76,11 @@ def _packages() -> Finding:
 
 
 def _fonts() -> Finding:
-    """A font with Chinese characters, for charts and PDFs."""
-    remedy = "apt install fonts-noto-cjk (macOS has one; elsewhere put Noto Sans CJK in ~/.fonts)"
-    if shutil.which("fc-list"):
-        listed = subprocess.run(
-            ["fc-list", ":lang=zh", "family"], capture_output=True, text=True, check=False
-        )
-        families = sorted({line.split(",")[0] for line in listed.stdout.splitlines() if line})
-        if families:
-            return Finding("Chinese font", "ok", families[0])
-    folders = [Path("/usr/share/fonts"), Path.home() / ".fonts", Path("/System/Library/Fonts")]
-    folders.append(Path.home() / ".local" / "share" / "fonts")
-    pattern = re.compile(r"(cjk|hei|song|pingfang|wqy|sourcehan).*\.(tt[cf]|otf)$", re.IGNORECASE)
-    for folder in folders:
-        for path in folder.rglob("*"):
-            if pattern.search(path.name):
-                return Finding("Chinese font", "ok", path.name)
-    return Finding("Chinese font", "optional", "none; reports would show boxes", remedy)
+    """A font with Chinese characters, for charts, pictures and PDFs."""
+    font = fonts.chinese_font()
+    if font is not None:
+        return Finding("Chinese font", "ok", font)
+    return Finding("Chinese font", "optional", "none; reports would show boxes", fonts.REMEDY)
 
 
 def _database() -> Finding:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from callmart.listening.hearing import Heard, Source, expand_folder, hear_all, shown
+from callmart.listening.wording import languages, length, load_words
 
-_COLUMNS = 64
-_OUTCOME_COLOURS = {"human": "green", "unreadable": "red", "unknown": "yellow"}
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command()
@@ -40,6 +45,20 @@ _OUTCOME_COLOURS = {"human": "green", "unreadable": "red", "unknown": "yellow"}
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on standard output.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Draw the recording; for several, a folder/ or a name with {name} in it.",
+)
+@click.option("--dark", is_flag=True, help="Draw on a dark ground.")
+@click.option(
+    "--lang",
+    type=click.Choice(languages()),
+    default="en",
+    show_default=True,
+    help="Language of page and picture.",
+)
 def inspect(
     files: tuple[Path, ...],
     agent: Path | None,
@@ -49,38 +68,49 @@ def inspect(
     agent_channel: int,
     jobs: int | None,
     as_json: bool,
+    plot: Path | None,
+    dark: bool,
+    lang: str,
 ) -> None:
     """Say what became of each call, who spoke when, and how they felt.
 
+    FILES are recordings, or folders that are searched for them; in a folder x.agent.wav and
+    x.customer.wav are one recording of two sides.
+
     A file without sound gets the verdict `unreadable` with the reason, and the rest goes on. A
     path that cannot be read is reported the same way, and the exit status is 1.
+
+    \b
+    callmart inspect call.wav --plot call.png
+    callmart inspect recordings/ --json > heard.json
     """
     if (agent is None) != (customer is None):
         raise click.UsageError("--agent and --customer belong together")
-    work: list[_Work] = [
-        ({"path": str(path)}, country, agent_channel) for path in [*files, *_read_list(list_file)]
-    ]
+    sources: list[Source] = []
+    for path in [*files, *_read_list(list_file)]:
+        sources += expand_folder(path) if path.is_dir() else [Source(path)]
+    sources = [replace(source, agent_channel=agent_channel) for source in sources]
     if agent is not None and customer is not None:
-        sides = {"agent_path": str(agent), "customer_path": str(customer)}
-        work.append((sides, country, agent_channel))
-    if not work:
+        sources.append(Source(agent, customer_path=customer))
+    if not sources:
         raise click.UsageError("name at least one recording")
+    sources = [replace(source, country=country) for source in sources]
+    if plot is not None:
+        pictures = _picture_paths(plot, sources)
+        sources = [
+            replace(source, picture=picture, picture_language=lang, picture_is_dark=dark)
+            for source, picture in zip(sources, pictures, strict=True)
+        ]
 
-    failed = False
-    reports: list[dict[str, Any]] = []
-    for page in _inspect_all(work, jobs):
-        failed = failed or page["fault"]
-        if as_json:
-            reports.append(page["report"])
-        else:
-            _print_page(page)
-    if as_json:
-        click.echo(json.dumps(reports, ensure_ascii=False, indent=2))
+    run = _Run(sources, jobs or len(os.sched_getaffinity(0)), lang)
+    try:
+        failed = run.as_json() if as_json else run.as_pages()
+    except KeyboardInterrupt:
+        said = load_words(lang)["summary"]["stopped"]
+        click.echo(said.format(done=run.done, count=len(sources)), err=True)
+        sys.exit(130)  # as a shell says of a program that Ctrl-C ended
     if failed:
         sys.exit(1)
-
-
-_Work = tuple[dict[str, str], str | None, int]
 
 
 def _read_list(list_file: Path | None) -> list[Path]:
@@ -90,159 +120,180 @@ def _read_list(list_file: Path | None) -> list[Path]:
         text = (
             sys.stdin.read() if str(list_file) == "-" else list_file.read_text(encoding="utf-8-sig")
         )
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"--files-from {list_file}: {error}") from error
+    except OSError as error:
+        raise click.UsageError(f"--files-from {list_file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"--files-from {list_file}: byte {error.start} is not UTF-8; a list has one path a line"
+        ) from error
+    if "\0" in text:
+        raise click.UsageError(f"--files-from {list_file}: not a text file")
     return [Path(line.strip()) for line in text.splitlines() if line.strip()]
 
 
-def _inspect_all(work: list[_Work], jobs: int | None) -> Iterator[dict[str, Any]]:
-    """Pages in the order of the work; more than a few recordings share the cores."""
-    workers = min(jobs or len(os.sched_getaffinity(0)), len(work))
-    if workers == 1 or len(work) < 4:
-        for item in work:
-            yield _inspect_one(item)
-        return
-    from concurrent.futures import ProcessPoolExecutor
+def _picture_paths(plot: Path, sources: list[Source]) -> list[Path]:
+    """Where each recording is drawn to. Raises UsageError for one file name for several."""
+    is_folder = plot.is_dir() or str(plot).endswith("/") or not plot.suffix
+    if is_folder:
+        plot = plot / "{name}.png"
+    if plot.suffix.lower() != ".png":
+        raise click.UsageError(f"--plot {plot}: a picture's name ends in .png")
+    if "{name}" not in plot.name:
+        if len(sources) > 1:
+            raise click.UsageError(
+                f"--plot {plot}: one picture for {len(sources)} recordings; name a folder "
+                "(pictures/) or a pattern (pictures/{name}.png)"
+            )
+        return [plot]
+    used: Counter[str] = Counter()
+    paths = []
+    for source in sources:
+        stem = source.path.name
+        if source.customer_path is not None:
+            stem = stem.replace(".agent.", ".")
+        stem = Path(stem).stem
+        used[stem] += 1
+        stem += f"-{used[stem]}" if used[stem] > 1 else ""
+        paths.append(plot.with_name(plot.name.replace("{name}", stem)))
+    return paths
 
-    # One numeric thread a process: more would fight over the same cores.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_inspect_one, work, chunksize=max(1, min(8, len(work) // workers // 4)))
+
+@dataclass
+class _Run:
+    """Hearing all sources: the printing, the progress and the count."""
+
+    sources: list[Source]
+    jobs: int
+    language: str
+    done: int = 0
+    audio_seconds: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    warnings: set[str] = field(default_factory=set)
+
+    def as_json(self) -> bool:
+        """One list on standard output, item by item; whether anything failed.
+
+        Each item is written when it and all before it are done, so that a list of any length
+        needs no memory; it is closed also where Ctrl-C ends it, and is then a shorter list.
+        """
+        failed = False
+        separator = "["
+        try:
+            with self._progress(None) as count:
+                for heard in hear_all(self.sources, self.jobs, count):
+                    failed = failed or heard.is_fault
+                    self._warn(heard)
+                    click.echo(separator + "\n" + _item(heard.report), nl=False)
+                    separator = ","
+        finally:
+            click.echo("[]" if separator == "[" else "\n]")
+        return failed
+
+    def as_pages(self) -> bool:
+        """A page a recording; whether anything failed."""
+        from rich.console import Console
+
+        from callmart.listening import page
+
+        words = load_words(self.language)
+        console = Console(highlight=False, soft_wrap=False)
+        failed = False
+        with self._progress(console) as count:
+            results = hear_all(self.sources, self.jobs, count)
+            for source, heard in zip(self.sources, results, strict=True):
+                failed = failed or heard.is_fault
+                name = shown(source).encode(console.encoding, "replace").decode(console.encoding)
+                if heard.inspection is None:
+                    drawn = page.render_unreadable(name, heard.report["reason"], words)
+                else:
+                    drawn = page.render(name, heard.inspection, words, console.width)
+                if console.options.ascii_only:
+                    with console.capture() as captured:
+                        console.print(drawn)
+                    text = captured.get().translate(page.PLAIN)
+                    click.echo(text.encode(console.encoding, "replace"), nl=False)
+                else:
+                    console.print(drawn)
+                self._warn(heard)
+        return failed
+
+    def _count(self, heard: Heard) -> None:
+        self.done += 1
+        self.outcomes[heard.report["outcome"]] += 1
+        self.audio_seconds += heard.report.get("duration_seconds") or 0.0
+
+    def _warn(self, heard: Heard) -> None:
+        """On standard error; what holds for many recordings is said once."""
+        for warning in heard.warnings:
+            if warning not in self.warnings:
+                self.warnings.add(warning)
+                click.echo(warning, err=True)
+
+    @contextmanager
+    def _progress(self, pages: Console | None) -> Iterator[Callable[[Heard], None]]:
+        """What to call as each is done: it counts, and moves a bar where a person looks on.
+
+        The bar goes to standard error. Where the pages go to a terminal, it is drawn by their
+        console, for two writers to one screen would overwrite each other. Behind several
+        recordings there is a line of what they were.
+        """
+        if len(self.sources) < 2:
+            yield self._count
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        began = time.monotonic()
+        console = pages if pages is not None and pages.is_terminal else Console(stderr=True)
+        bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=console is pages,
+            disable=not console.is_terminal or console.options.ascii_only,
+        )
+        task = bar.add_task("", total=len(self.sources))
+
+        def count(heard: Heard) -> None:
+            self._count(heard)
+            speed = self._speed(time.monotonic() - began)
+            bar.update(task, completed=self.done, description=speed)
+
+        with bar:
+            yield count
+        seconds = time.monotonic() - began
+        summary = load_words(self.language)["summary"]
+        parts = [
+            summary["recordings"].format(count=self.done),
+            *(f"{count} {outcome}" for outcome, count in self.outcomes.most_common()),
+            summary["took"].format(seconds=length(seconds)),
+            self._speed(seconds),
+        ]
+        click.echo(" · ".join(parts), err=True)
+
+    def _speed(self, seconds: float) -> str:
+        speed: str = load_words(self.language)["summary"]["speed"]
+        seconds = max(seconds, 1e-3)
+        return speed.format(
+            files=f"{self.done / seconds:.1f}", factor=f"{self.audio_seconds / seconds:,.0f}"
+        )
 
 
-def _inspect_one(item: _Work) -> dict[str, Any]:
-    """What is needed to show one recording; a fault of ours or of the disk stays with its file."""
-    from ml.inspection import inspect_recording
-
-    paths, country, agent_channel = item
-    shown = paths.get("path") or paths["agent_path"]
+def _item(report: dict[str, Any]) -> str:
+    """One item of the list; a path that is no UTF-8 is written in escapes, so that it can be read."""
+    text = json.dumps(report, ensure_ascii=False, indent=2)
     try:
-        found = inspect_recording(
-            path=paths.get("path"),
-            agent_path=paths.get("agent_path"),
-            customer_path=paths.get("customer_path"),
-            country=country,
-            agent_channel=agent_channel,
-        )
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-        return {
-            "report": {"path": shown, "outcome": "unreadable", "reason": reason},
-            "fault": True,
-        }
-    except Exception as error:
-        # Whatever one recording provokes, the others are still heard; the fault is told, not hidden.
-        reason = f"analysis failed: {type(error).__name__}: {error}"
-        return {
-            "report": {"path": shown, "outcome": "unreadable", "reason": reason},
-            "fault": True,
-        }
-    return {
-        "report": found.report,
-        "fault": False,
-        "turns": found.turns,
-        "codec": found.codec,
-        "notes": found.notes,
-    }
-
-
-def _print_page(page: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.panel import Panel
-
-    report = page["report"]
-    outcome = report["outcome"]
-    colour = _OUTCOME_COLOURS.get(outcome, "cyan")
-    body: RenderableType = report["reason"] if outcome == "unreadable" else _page_body(page, report)
-    title = f"[bold {colour}]{outcome}[/] · {escape(Path(str(report['path'])).name)}"
-    Console().print(Panel(body, title=title, title_align="left", border_style=colour))
-
-
-def _page_body(page: dict[str, Any], report: dict[str, Any]) -> RenderableType:
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    answered = report["answered_at_seconds"]
-    facts = (
-        f"{report['duration_seconds']:.1f} s · {report['sample_rate_hz']} Hz · "
-        f"{report['channels']} channel(s) · {page['codec']}\n"
-        f"connected: {_yes(report['is_connected'])} · answered: {_yes(report['is_answered'])}"
-        + (f" at {answered:.2f} s" if answered is not None else "")
-        + f" · rang {report['ring_seconds']:.1f} s · confidence {report['confidence']:.2f}"
-    )
-    parts: list[RenderableType] = [Text(facts)]
-    parts += [Text(f"note: {note}", style="yellow") for note in page["notes"]]
-    parts.append(_timeline(page, report))
-    evidence = Table("from", "to", "heard", "detail", box=None, padding=(0, 2, 0, 0))
-    for item in report["evidence"]:
-        evidence.add_row(
-            f"{item['start_seconds']:.2f}",
-            f"{item['end_seconds']:.2f}",
-            item["kind"],
-            item["detail"],
-        )
-    parts.append(evidence)
-    speech = report["speech"]
-    table = Table(
-        "", "talks s", "turns", "longest s", "first s", "emotion", box=None, padding=(0, 2, 0, 0)
-    )
-    for side in ("agent", "customer"):
-        figures, emotion = speech[side], report["emotion"][side]
-        if figures is None:
-            continue
-        first = figures["first_speech_seconds"]
-        table.add_row(
-            side,
-            f"{figures['talk_seconds']:.1f}",
-            str(figures["turns"]),
-            f"{figures['longest_turn_seconds']:.1f}",
-            "–" if first is None else f"{first:.2f}",
-            "–" if emotion is None else f"{emotion['label']} (index {emotion['index']:.0f})",
-        )
-    if table.row_count:
-        parts.append(table)
-    words = [f"nobody speaks {speech['silence_seconds']:.1f} s"]
-    if speech["overlap_seconds"] is not None:
-        words.append(f"both speak {speech['overlap_seconds']:.1f} s")
-        words.append(f"interruptions {speech['interruptions']}")
-    if speech["response_seconds_median"] is not None:
-        words.append(f"agent responds after {speech['response_seconds_median']:.2f} s (median)")
-    parts.append(Text(" · ".join(words)))
-    return Group(*parts)
-
-
-def _timeline(page: dict[str, Any], report: dict[str, Any]) -> RenderableType:
-    """A row a side: █ speech, ♪ music, ~ tones, · nothing."""
-    from rich.text import Text
-
-    duration = max(report["duration_seconds"], 1e-3)
-    sides = sorted({turn[0] for turn in page["turns"]} | _sides_of(report))
-    rows = {side: ["·"] * _COLUMNS for side in sides}
-
-    def draw(side: str, start: float, end: float, mark: str) -> None:
-        first = int(start / duration * _COLUMNS)
-        last = max(first + 1, round(end / duration * _COLUMNS))
-        for column in range(first, min(last, _COLUMNS)):
-            rows[side][column] = mark
-
-    for item in report["evidence"]:
-        side = item["detail"].split(":", 1)[0]
-        if side in rows and item["kind"] != "speech":
-            mark = "♪" if item["kind"] in ("music", "colour_ringback") else "~"
-            draw(side, item["start_seconds"], item["end_seconds"], mark)
-    for side, start, end in page["turns"]:
-        draw(side, start, end, "█")
-    lines = [f"{side:>9} {''.join(rows[side])}" for side in sides]
-    lines.append(f"{'':>9} 0{'':{_COLUMNS - 10}}{duration:>8.1f} s")
-    return Text("\n".join(lines), style="cyan")
-
-
-def _sides_of(report: dict[str, Any]) -> set[str]:
-    return {item["detail"].split(":", 1)[0] for item in report["evidence"]}
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(report, indent=2)
+    return textwrap.indent(text, "  ")
