@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ml.connection.rules import RULES_PATH
 from ml.connection.tones import TABLE_PATH
 
 if TYPE_CHECKING:
-    from ml.emotion import SideEmotion
+    from ml.emotion import EmotionModel, SideEmotion
 
 _CODE_VERSION = "1.1.1"
 _TONES = {"ringback", "busy", "congestion", "invalid_number", "special_information", "fax"}
@@ -52,11 +53,16 @@ class Inspection:
     mutual_silence_over_3s_seconds: float | None
     processing_seconds: float
     emotions: dict[str, SideEmotion]
-    """By side (mixed too); a side that says too little is left out."""
+    """By side (mixed too), of the default family; a side that says too little is left out."""
     sides: dict[str, dict[str, Any]]
     """Talk, turns, longest turn and first speech by side: agent and customer, or mixed."""
     first_tone_seconds: float | None
     """Where the first call-progress tone begins."""
+    outcome_by_country: dict[str, str] = field(default_factory=dict)
+    """ISO code of the called number → outcome, where that country's meaning of an ambiguous tone
+    leads to another outcome than the report's."""
+    emotions_by_family: dict[str, dict[str, SideEmotion]] = field(default_factory=dict)
+    """Side → family → judgement, of every family that was asked for."""
     analyser_version: str = ANALYSER_VERSION
 
 
@@ -73,12 +79,14 @@ def inspect_recording(
     country: str | None = None,
     agent_channel: int = 0,
     with_emotion: bool = True,
+    emotion_models: Mapping[str, EmotionModel] | None = None,
 ) -> Inspection:
     """Hear one recording.
 
     Give one file (`path`, or `data` with the `extension` of its key) or both sides (`agent_…` and
     `customer_…`, each a path or bytes). `agent_channel`: which channel of a stereo file is the
-    agent (0 or 1). A file that holds no sound gives a report with outcome `unreadable` and the
+    agent (0 or 1). `emotion_models`: by family, those that judge (default: the shipped model of the
+    default family alone). A file that holds no sound gives a report with outcome `unreadable` and the
     reason. Raises `OSError` for a path that cannot be read, `ValueError` for neither or half a
     source.
     """
@@ -115,7 +123,10 @@ def inspect_recording(
     connection = analyse(recording, country)
     conversation = describe_conversation(connection.speech, recording.duration_seconds)
     notes = list(recording.notes)
-    emotions = _describe_emotion(recording, connection, notes) if with_emotion else {}
+    by_family: dict[str, dict[str, SideEmotion]] = {}
+    if with_emotion:
+        by_family = _describe_emotion(recording, connection, notes, emotion_models)
+    emotions = _of_default_family(by_family) if by_family else {}
     report: dict[str, Any] = {
         "path": shown,
         "duration_seconds": _round(recording.duration_seconds),
@@ -147,6 +158,7 @@ def inspect_recording(
         mutual_silence_over_3s_seconds=conversation.mutual_silence_over_3s_seconds,
         processing_seconds=time.perf_counter() - began,
         emotions=emotions,
+        emotions_by_family=by_family,
         sides={side: _side_report(conversation, side) for side in connection.speech},
         first_tone_seconds=min(
             (item.start_seconds for item in connection.evidence if item.kind in _TONES),
@@ -210,23 +222,36 @@ def _side_report(conversation: Conversation, side: str) -> dict[str, Any]:
 
 
 def _describe_emotion(
-    recording: Recording, connection: Connection, notes: list[str]
-) -> dict[str, SideEmotion]:
-    """Emotion by side; a side that is unknown or says too little is left out.
+    recording: Recording,
+    connection: Connection,
+    notes: list[str],
+    models: Mapping[str, EmotionModel] | None,
+) -> dict[str, dict[str, SideEmotion]]:
+    """Emotion by side and family; a side that is unknown or says too little is left out.
 
     A model that is missing or broken costs the emotion, with a note, and not the whole verdict.
     """
     from ml import emotion
+    from ml.emotion.model import shipped_model
 
     speech: dict[str, list[Span]] = connection.speech
     try:
-        described = emotion.describe_sides(
-            recording.signal, recording.sampling_rate, speech, recording.sides
+        judges = {emotion.DEFAULT: shipped_model(emotion.DEFAULT)} if models is None else models
+        return emotion.describe_families(
+            recording.samples, recording.sampling_rate, speech, recording.sides, judges
         )
     except emotion.ModelError as error:
         notes.append(f"no emotion: {error}")
         return {}
-    return {side: found for side, found in described.items() if found is not None}
+
+
+def _of_default_family(by_family: dict[str, dict[str, SideEmotion]]) -> dict[str, SideEmotion]:
+    """By side, what the default family says, or where it was not asked the first that was."""
+    from ml.emotion import DEFAULT
+
+    return {
+        side: judged.get(DEFAULT, next(iter(judged.values()))) for side, judged in by_family.items()
+    }
 
 
 def _round(value: Any) -> Any:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ml.emotion.describe import EmotionSegment, SideEmotion, describe_sides
+from ml.emotion.describe import EmotionSegment, SideEmotion, describe_families, describe_sides
 from ml.emotion.families import FAMILIES
-from ml.emotion.model import EmotionModel, ModelError, load_model
-from ml.emotion.settings import default_family
+from ml.emotion.model import EmotionModel, ModelError, load_model, load_models
+from ml.emotion.settings import default_family, labels
 
 DEFAULT = default_family()
 """The family that judges where none is named."""
@@ -20,6 +20,9 @@ __all__ = [
     "EmotionSegment",
     "ModelError",
     "SideEmotion",
+    "describe_families",
     "describe_sides",
+    "labels",
     "load_model",
+    "load_models",
 ]

@@ -1,13 +1,15 @@
 """Labelled recordings named by a manifest → stretches of speech ready for a family.
 
 A manifest is a UTF-8 CSV file with the columns `path,speaker,label` (others are passed over);
-paths are relative to the manifest. What is wrong with the manifest itself refuses it whole, every
-fault with its row; a recording that cannot be decoded or holds no voice is left out and named.
+paths are relative to the manifest or absolute. A row that breaks a rule (unknown label, no such
+file, not readable, no voice) is left out and named; a manifest is refused when it is no such CSV
+file or too little is left to learn from and to test.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,8 +29,28 @@ _COLUMNS = ("path", "speaker", "label")
 _FAULTS_SHOWN = 20
 
 
+@dataclass(frozen=True)
+class RowFault:
+    """A row that was left out: its line in the file (the header is line 1), its path as written
+    (None where it has none), and the rule it breaks."""
+
+    row: int
+    path: str | None
+    rule: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.rule}"
+
+
 class ManifestError(ValueError):
-    """The manifest breaks a rule; the message names file, row and rule, one fault a line."""
+    """Nothing can be learnt from the manifest; the message names file, row and rule, one a line.
+
+    `faults` are the rows that were at fault, where there are any.
+    """
+
+    def __init__(self, message: str, faults: Sequence[RowFault] = ()) -> None:
+        super().__init__(message)
+        self.faults = list(faults)
 
 
 @dataclass(frozen=True)
@@ -46,8 +68,9 @@ class Corpus:
     """Stretches with their labels, speakers and rows, all of the same length.
 
     `copies` holds for each recording its variants to learn from, by the variant's name.
-    `skipped` names what was left out and why; `audio_seconds` and `feature_seconds` (processor
-    time) give the speed of the features alone, decoding apart.
+    `faults` names what was left out and why; `digests` are eight hexadecimal digits of each
+    recording's content; `audio_seconds` and `feature_seconds` (processor time) give the speed of
+    the features alone, decoding apart.
     """
 
     stretches: list[Stretch]
@@ -55,7 +78,8 @@ class Corpus:
     labels: NDArray[np.str_]
     speakers: NDArray[np.str_]
     rows: list[Row]
-    skipped: list[str]
+    faults: list[RowFault]
+    digests: list[str]
     audio_seconds: float
     feature_seconds: float
 
@@ -64,13 +88,16 @@ class Corpus:
         return self.audio_seconds / max(self.feature_seconds, 1e-9)
 
 
-def read_manifest(manifest: Path) -> list[Row]:
-    """The rows of a manifest.
+def read_manifest(manifest: Path) -> tuple[list[Row], list[RowFault]]:
+    """The rows of a manifest that can be used, and those that cannot.
+
+    A row is at fault when a field is empty or too many, its label is none of the four (nor another
+    word for one: `label_words` of the settings), its file is not there, or its path stands in an
+    earlier row.
 
     Raises:
-        ManifestError: not readable as UTF-8 CSV, a missing column, an empty field, a label that
-            is none of the four, a file that is not there, a path named twice, no rows, fewer than
-            two labels or two speakers.
+        ManifestError: not readable as UTF-8 CSV, a missing column, no rows, or fewer than two
+            labels or two speakers in the rows that can be used.
     """
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
@@ -90,48 +117,59 @@ def read_manifest(manifest: Path) -> list[Row]:
             f"{manifest}: row 1: the header lacks {', '.join(missing)}; "
             f"wanted: {','.join(_COLUMNS)}"
         )
+    if not lines:
+        raise ManifestError(f"{manifest}: row 2: no recording is named")
     rows: list[Row] = []
-    faults: list[str] = []
+    faults: list[RowFault] = []
     seen: dict[Path, int] = {}
     for number, line in lines:
-        if None in line:
-            faults.append(f"row {number}: more fields than the header has")
-            continue
         field = {name: (line[name] or "").strip() for name in _COLUMNS}
-        empty = [name for name in _COLUMNS if not field[name]]
-        if empty:
-            faults.append(f"row {number}: {', '.join(empty)} must not be empty")
-            continue
         path = manifest.parent / field["path"]
-        if field["label"] not in known_labels():
-            faults.append(
-                f"row {number}: label {field['label']!r} is none of {', '.join(known_labels())}"
-            )
+        label = _label(field["label"])
+        empty = [name for name in _COLUMNS if not field[name]]
+        rule = None
+        if None in line:
+            rule = "more fields than the header has"
+        elif empty:
+            rule = f"{', '.join(empty)} must not be empty"
+        elif label is None:
+            rule = f"label {field['label']!r} is none of {', '.join(known_labels())}"
         elif path in seen:
-            faults.append(f"row {number}: path {field['path']} stands in row {seen[path]} already")
+            rule = f"path {field['path']} stands in row {seen[path]} already"
         elif not path.is_file():
-            faults.append(f"row {number}: path {field['path']}: no such file")
+            rule = f"path {field['path']}: no such file"
         else:
             seen[path] = number
-            rows.append(Row(number, path, field["speaker"], field["label"]))
-    if not lines:
-        faults.append("row 2: no recording is named")
-    elif not faults:
-        faults += _too_few(rows)
-    if faults:
-        shown = [f"{manifest}: {fault}" for fault in faults[:_FAULTS_SHOWN]]
-        if len(faults) > _FAULTS_SHOWN:
-            shown.append(f"{manifest}: and {len(faults) - _FAULTS_SHOWN} faults more")
-        raise ManifestError("\n".join(shown))
-    return rows
+            rows.append(Row(number, path, field["speaker"], label))
+        if rule is not None:
+            faults.append(RowFault(number, field["path"] or None, rule))
+    _check_enough(manifest, rows, faults)
+    return rows, faults
 
 
-def _too_few(rows: Sequence[Row]) -> list[str]:
-    return [
+def _label(written: str) -> str | None:
+    """The label that a word stands for, or None."""
+    word = written.casefold()
+    if word in known_labels():
+        return word
+    for label, words in settings()["label_words"].items():
+        if word in words:
+            return str(label)
+    return None
+
+
+def _check_enough(manifest: Path, rows: Sequence[Row], faults: Sequence[RowFault]) -> None:
+    """Raises `ManifestError` where the rows hold fewer than two labels or two speakers."""
+    short = [
         f"all rows: {kind} must take two values or more, for one can be neither learnt nor tested"
         for kind in ("label", "speaker")
         if len({getattr(row, kind) for row in rows}) < 2
     ]
+    if short:
+        shown = [str(fault) for fault in faults[:_FAULTS_SHOWN]]
+        if len(faults) > _FAULTS_SHOWN:
+            shown.append(f"and {len(faults) - _FAULTS_SHOWN} rows more at fault")
+        raise ManifestError("\n".join(f"{manifest}: {line}" for line in [*shown, *short]), faults)
 
 
 def load_corpus(manifest: Path, progress: Callable[[int, int], None] | None = None) -> Corpus:
@@ -141,17 +179,19 @@ def load_corpus(manifest: Path, progress: Callable[[int, int], None] | None = No
         progress: called with (done, total) after each recording.
 
     Raises:
-        ManifestError: as `read_manifest`; also when what is left after leaving out unreadable
-            recordings holds fewer than two labels or speakers.
+        ManifestError: as `read_manifest`, after leaving out what cannot be decoded too.
     """
     from threadpoolctl import threadpool_limits
 
     from ml.audio.decode import UnreadableAudio, decode
 
-    rows = read_manifest(manifest)
+    rows, faults = read_manifest(manifest)
     # Tables are made at the first call; that is start-up, not speed.
     describe(np.sin(np.arange(8000, dtype=np.float32) * 0.1))
-    stretches, copies, kept, skipped = [], [], [], []
+    stretches: list[Stretch] = []
+    copies: list[dict[str, Stretch]] = []
+    kept: list[Row] = []
+    digests: list[str] = []
     variants = settings()["augmentation"]["variants"]
     per_row = settings()["augmentation"]["maximum_stretches"] // len(rows) - 1
     per_row = min(max(1, per_row), len(variants))
@@ -160,7 +200,8 @@ def load_corpus(manifest: Path, progress: Callable[[int, int], None] | None = No
     with threadpool_limits(1):
         for done, row in enumerate(rows, start=1):
             try:
-                signal = decode(row.path).signal.mean(axis=0)
+                recording = decode(row.path)
+                signal = _one_channel(recording.signal)
                 started = time.process_time()
                 stretches.append(describe(signal))
                 feature_seconds += time.process_time() - started
@@ -170,28 +211,38 @@ def load_corpus(manifest: Path, progress: Callable[[int, int], None] | None = No
                 copies.append(
                     _copies(signal, {name: variants[name] for name in chosen}, row.number)
                 )
+                digests.append(hashlib.sha256(signal.tobytes()).hexdigest()[:8])
                 kept.append(row)
             except (UnreadableAudio, OSError) as error:
-                skipped.append(
-                    f"{manifest}: row {row.number}: {row.path.name}: not readable: {error}"
-                )
+                rule = f"{row.path.name}: not readable: {error}"
+                faults.append(RowFault(row.number, row.path.name, rule))
             except NoVoiceError as error:
-                skipped.append(f"{manifest}: row {row.number}: {row.path.name}: {error}")
+                faults.append(RowFault(row.number, row.path.name, f"{row.path.name}: {error}"))
             if progress is not None:
                 progress(done, len(rows))
-    faults = _too_few(kept)
-    if faults:
-        raise ManifestError("\n".join([*skipped, *(f"{manifest}: {fault}" for fault in faults)]))
+    faults.sort(key=lambda fault: fault.row)
+    _check_enough(manifest, kept, faults)
     return Corpus(
         stretches,
         copies,
         np.array([row.label for row in kept]),
         np.array([row.speaker for row in kept]),
         kept,
-        skipped,
+        faults,
+        digests,
         audio_seconds,
         feature_seconds,
     )
+
+
+def _one_channel(signal: Array) -> Array:
+    """The mean of the channels, or the louder one where they cancel each other out."""
+    mean: Array = signal.mean(axis=0)
+    power = (signal**2).mean(axis=1)
+    if len(signal) > 1 and float((mean**2).mean()) < 0.05 * float(power.max()):
+        louder: Array = signal[int(power.argmax())]
+        return louder
+    return mean
 
 
 class NoVoiceError(ValueError):

@@ -9,15 +9,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ml.emotion import features
 from ml.emotion.corpus import stretch_of
-from ml.emotion.families import Array, Stretch
+from ml.emotion.families import FAMILIES, Array, Reading, Stretch
 from ml.emotion.model import EmotionModel, shipped_model
-from ml.emotion.settings import default_family, settings
+from ml.emotion.settings import default_family, labels, settings
+
+_BATCH = 64  # segments read at a time: some four minutes of speech
+_OUT_OF_THE_QUESTION = -50.0
+
+
+class Samples(Protocol):
+    """Channels of samples that can be cut: a NumPy array, or a store that reads from a disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, channel: int, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,8 @@ class EmotionSegment:
     """A few seconds of one side's speech; times in seconds from the recording's start.
 
     `parameters` are what the family extracted (principal-component scores, hidden layer, or
-    mixture posteriors): facts, to which a speaker's baseline can be applied later. Arousal and
+    mixture posteriors), `relative_scores` (a number a label, in the order of the settings) what
+    a speaker's baseline is applied to later: facts, both. Arousal and
     valence lie in −1 to 1; the index in 0 to 100, 50 neutral, higher more positive.
     """
 
@@ -38,6 +51,7 @@ class EmotionSegment:
     valence: float
     index: float
     parameters: list[float]
+    relative_scores: list[float]
 
 
 @dataclass(frozen=True)
@@ -81,50 +95,88 @@ class SideEmotion:
 
 
 def describe_sides(
-    signal: Array,
+    samples: Samples,
     sampling_rate: int,
     speech: Mapping[str, Sequence[tuple[float, float]]],
     sides: Sequence[str],
     family: str = default_family(),
     model: EmotionModel | None = None,
 ) -> dict[str, SideEmotion | None]:
-    """Judge the emotion of each side of a recording.
+    """Judge the emotion of each side of a recording by one family.
 
-    Args:
-        signal: float32 (channels, samples) at 8000 Hz.
-        sampling_rate: 8000.
-        speech: side → intervals of its speech, (start, end) in seconds, in order.
-        sides: the side that each channel carries.
-        family: pca, neural or gmm; default: `default_family` of the settings.
-        model: one of your own in place of the shipped one of `family`.
+    Arguments and errors as for `describe_families`; `model` is one of your own in place of the
+    shipped one of `family`.
 
     Returns:
         Side → judgement, or None where it speaks too little (settings, `speech`).
-
-    Raises:
-        ValueError: another sampling rate, or another number of channels than of sides.
-        ModelError: the shipped model cannot be read, or there is no such family.
     """
-    if sampling_rate != features.SAMPLING_RATE:
-        raise ValueError(f"{sampling_rate} Hz; emotion is described at {features.SAMPLING_RATE}")
-    if signal.ndim != 2 or len(signal) != len(sides):
-        raise ValueError(f"signal of shape {signal.shape} for {len(sides)} sides")
     judge = model or shipped_model(family)
+    described = describe_families(samples, sampling_rate, speech, sides, {judge.family.name: judge})
     return {
-        side: _describe_side(channel, speech.get(side, ()), judge)
-        for side, channel in zip(sides, signal, strict=True)
+        side: described[side][judge.family.name] if side in described else None
+        for side in _channels(speech, sides)
     }
 
 
-def voiced_intervals(channel: Array) -> list[tuple[float, float]]:
+def describe_families(
+    samples: Samples,
+    sampling_rate: int,
+    speech: Mapping[str, Sequence[tuple[float, float]]],
+    sides: Sequence[str],
+    models: Mapping[str, EmotionModel] | None = None,
+) -> dict[str, dict[str, SideEmotion]]:
+    """Judge the emotion of each side of a recording by several families in one pass.
+
+    The descriptors are computed once for all of them. Only a few minutes of speech are held at a
+    time, whatever the length of the recording.
+
+    Args:
+        samples: (channels, samples) at 8000 Hz, int16 or float32 of −1 to 1; anything with a
+            `shape` whose rows can be cut (`samples[channel][a:b]`), so that it may lie on a disk.
+        sampling_rate: 8000.
+        speech: side → intervals of its speech, (start, end) in seconds, in order.
+        sides: the side that each channel carries. In a single channel every side of `speech` is
+            looked for, so that one in which two speakers were told apart needs no second channel.
+        models: by family; default: the three that come with the project.
+
+    Returns:
+        Side → family → judgement; a side that speaks too little (settings, `speech`) is left out.
+
+    Raises:
+        ValueError: another sampling rate, or another number of channels than of sides.
+        ModelError: a shipped model cannot be read, or there is no such family.
+    """
+    if sampling_rate != features.SAMPLING_RATE:
+        raise ValueError(f"{sampling_rate} Hz; emotion is described at {features.SAMPLING_RATE}")
+    if len(samples.shape) != 2 or samples.shape[0] != len(sides):
+        raise ValueError(f"samples of shape {samples.shape} for {len(sides)} sides")
+    judges = {name: shipped_model(name) for name in FAMILIES} if models is None else models
+    described = {}
+    for side, channel in _channels(speech, sides).items():
+        judged = _describe_side(samples[channel], speech.get(side, ()), judges)
+        if judged:
+            described[side] = judged
+    return described
+
+
+def _channels(speech: Mapping[str, Any], sides: Sequence[str]) -> dict[str, int]:
+    """Side → the channel it is heard in."""
+    channels = {side: channel for channel, side in enumerate(sides)}
+    if len(sides) == 1:
+        channels |= dict.fromkeys(speech, 0)
+    return channels
+
+
+def voiced_intervals(channel: Any) -> list[tuple[float, float]]:
     """Where a channel holds a voice, by pitch alone: for a recording without voice activity.
 
-    Runs of voiced frames, joined across pauses below half a second. float32 (samples,) at 8 kHz.
+    Runs of voiced frames, joined across pauses below half a second. `channel` is (samples,) at
+    8 kHz, float32 or int16.
     """
     block = 30 * features.SAMPLING_RATE  # bounds the memory of a long recording
     spans: list[tuple[float, float]] = []
     for start in range(0, len(channel), block):
-        frames = features.frames_of(channel[start : start + block])
+        frames = features.frames_of(_as_float(channel[start : start + block]))
         for first, last in zip(*features.runs(frames.voiced), strict=True):
             begin = (start + first * features.HOP) / features.SAMPLING_RATE
             end = (start + (last - 1) * features.HOP + features.FRAME) / features.SAMPLING_RATE
@@ -136,31 +188,62 @@ def voiced_intervals(channel: Array) -> list[tuple[float, float]]:
 
 
 def _describe_side(
-    channel: Array, speech: Sequence[tuple[float, float]], model: EmotionModel
-) -> SideEmotion | None:
-    options = settings()["speech"]
-    stretches: list[Stretch] = []
+    channel: Any, speech: Sequence[tuple[float, float]], models: Mapping[str, EmotionModel]
+) -> dict[str, SideEmotion]:
+    """Family → judgement of one side; empty where it speaks too little."""
     times: list[tuple[float, float]] = []
+    seconds: list[float] = []
+    readings: dict[str, list[Reading]] = {name: [] for name in models}
+    batch: list[Stretch] = []
+
+    def read() -> None:
+        for name, model in models.items():
+            readings[name].append(model.read(batch))
+        batch.clear()
+
     for pieces in segments_of(speech):
         stretch = _stretch_of_pieces(channel, pieces)
-        if stretch is not None:
-            stretches.append(stretch)
-            times.append((pieces[0][0], pieces[-1][1]))
-    seconds = np.array([stretch.seconds for stretch in stretches])
-    if not stretches or seconds.sum() < options["minimum_voiced_seconds"]:
-        return None
-    probabilities = model.probabilities(stretches)
-    parameters = model.family.parameters(stretches)
+        if stretch is None:
+            continue
+        times.append((pieces[0][0], pieces[-1][1]))
+        seconds.append(stretch.seconds)
+        batch.append(stretch)
+        if len(batch) == _BATCH:
+            read()
+    if sum(seconds) < settings()["speech"]["minimum_voiced_seconds"]:
+        return {}
+    if batch:
+        read()
+    return {
+        name: _side(model, readings[name], times, np.array(seconds))
+        for name, model in models.items()
+    }
+
+
+def _side(
+    model: EmotionModel,
+    readings: Sequence[Reading],
+    times: Sequence[tuple[float, float]],
+    seconds: Array,
+) -> SideEmotion:
+    """One side as one family hears it, from the readings of its segments."""
+    probabilities = model.calibrated(np.concatenate([each.logits for each in readings]))
     segments = []
-    for place, (start, end) in enumerate(times):
-        judged = _judge(probabilities[place], model.labels)
+    rows = [
+        (p, r)
+        for each in readings
+        for p, r in zip(each.parameters, each.relative_scores, strict=True)
+    ]
+    for place, (parameters, relative) in enumerate(rows):
+        start, end = times[place]
         segments.append(
             EmotionSegment(
                 start_seconds=round(start, 3),
                 end_seconds=round(end, 3),
                 speech_seconds=round(float(seconds[place]), 2),
-                parameters=[round(float(value), 5) for value in parameters[place]],
-                **judged,
+                parameters=np.round(parameters.astype(np.float64), 5).tolist(),
+                relative_scores=_of_all_labels(relative, model.labels),
+                **_judge(probabilities[place], model.labels),
             )
         )
     indices = np.array([segment.index for segment in segments])
@@ -176,6 +259,12 @@ def _describe_side(
         speech_seconds=round(float(seconds.sum()), 2),
         segments=segments,
     )
+
+
+def _of_all_labels(scores: Array, known: Sequence[str]) -> list[float]:
+    """A score a label of the settings; one that the model does not know is out of the question."""
+    by_label = {label: round(float(score), 5) for label, score in zip(known, scores, strict=True)}
+    return [by_label.get(label, _OUT_OF_THE_QUESTION) for label in labels()]
 
 
 def segments_of(speech: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
@@ -212,13 +301,21 @@ def segments_of(speech: Sequence[tuple[float, float]]) -> list[list[tuple[float,
     return segments
 
 
-def _stretch_of_pieces(channel: Array, pieces: Sequence[tuple[float, float]]) -> Stretch | None:
+def _as_float(samples: Any) -> Array:
+    """A cut of a channel as float32 of −1 to 1."""
+    cut = np.asarray(samples)
+    scale = np.float32(1 / 32768) if cut.dtype == np.int16 else np.float32(1)
+    result: Array = cut.astype(np.float32) * scale
+    return result
+
+
+def _stretch_of_pieces(channel: Any, pieces: Sequence[tuple[float, float]]) -> Stretch | None:
     """One segment described, or None where it holds too little voice."""
     rate = features.SAMPLING_RATE
     start = max(0, int(pieces[0][0] * rate))
-    end = min(len(channel), int(np.ceil(pieces[-1][1] * rate)))
+    signal = _as_float(channel[start : int(np.ceil(pieces[-1][1] * rate))])
     # Pauses stay in: rhythm lies in them. What is no speech of this side is not its voice.
-    frames = features.frames_of(channel[start:end])
+    frames = features.frames_of(signal)
     centres = (start + features.FRAME / 2 + features.HOP * np.arange(len(frames))) / rate
     spoken = np.zeros(len(frames), bool)
     for first, last in pieces:

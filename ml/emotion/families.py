@@ -2,13 +2,17 @@
 
 Each is an estimator: hyperparameters in the constructor (from `settings.yaml`), `fit` learns, and
 all that was learnt lies in `arrays_`, a dictionary of plain NumPy arrays that can be written and
-read without running code. Fitting uses scikit-learn; `parameters` and `logits` are NumPy alone.
+read without running code. Fitting uses scikit-learn; `read` is NumPy alone.
 
-- `pca`: principal components of the functionals, then a linear discriminant.
+- `pca`: principal components of the functionals, then a linear classifier.
 - `neural`: small networks with one hidden layer over the functionals, their logits averaged.
 - `gmm`: a universal mixture over voiced frames; its means adapted to the stretch make a
   supervector (Reynolds, Quatieri & Dunn, Digital Signal Processing 10, 2000), which a linear
-  discriminant reads.
+  classifier reads.
+
+Beside its classifier each family learns a second, linear one from voices in units of difference
+to their own speaker's mean. Because it is linear, a speaker's mean can be taken off afterwards,
+wherever their earlier recordings are known (`Reading.relative_scores`).
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ Labels = NDArray[np.intp]
 
 _MIXTURE_FRAMES = 20_000  # enough for 16 components of 56 descriptors, and quick
 _SUPERVECTOR_AXES = 400
+_LOGISTIC_STRENGTH = 0.01  # C; from 0.003 to 0.05 nothing changes by a point
 _CLIP = 4.0  # standard deviations; a voice farther out than this is a fault of measurement
 
 
@@ -48,6 +53,22 @@ class Stretch:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a family reads out of stretches of speech; each has a row a stretch.
+
+    Attributes:
+        parameters: float32 (stretches, parameters): what the family extracts, kept as facts.
+        logits: float32 (stretches, classes): evidence for each label, before calibration.
+        relative_scores: float32 (stretches, classes): the second classifier's, without its bias;
+            what they are above the speaker's mean, plus `relative_bias`, are logits.
+    """
+
+    parameters: Array
+    logits: Array
+    relative_scores: Array
+
+
 class Family(ABC):
     """One way from stretches of speech to evidence for the labels."""
 
@@ -61,12 +82,58 @@ class Family(ABC):
         """Learn from stretches and their labels (indices below `classes`, each present)."""
 
     @abstractmethod
-    def parameters(self, stretches: Sequence[Stretch]) -> Array:
-        """What this family extracts, float32 (stretches, parameters): kept as facts."""
+    def embed(self, stretches: Sequence[Stretch]) -> tuple[Array, Array]:
+        """The parameters (stretches, parameters) and what the classifiers read of them
+        (stretches, columns), both float32; often the same."""
 
-    @abstractmethod
     def logits(self, stretches: Sequence[Stretch]) -> Array:
         """Evidence for each label, float32 (stretches, classes), before calibration."""
+        result: Array = self.embed(stretches)[1] @ self.arrays_["weights"] + self.arrays_["bias"]
+        return result
+
+    def parameters(self, stretches: Sequence[Stretch]) -> Array:
+        """What this family extracts, float32 (stretches, parameters): kept as facts."""
+        return self.embed(stretches)[0]
+
+    def read(self, stretches: Sequence[Stretch]) -> Reading:
+        """Everything at once. The second classifier must have been learnt (`fit_relative`)."""
+        parameters, vectors = self.embed(stretches)
+        learnt = self.arrays_
+        return Reading(
+            parameters,
+            vectors @ learnt["weights"] + learnt["bias"],
+            vectors @ learnt["relative_weights"],
+        )
+
+    def fit_relative(
+        self,
+        stretches: Sequence[Stretch],
+        labels: Labels,
+        speakers: NDArray[np.str_],
+        classes: int,
+    ) -> None:
+        """Learn the second classifier, from differences to each speaker's mean. After `fit`.
+
+        Adds `relative_weights` (columns, classes), `relative_bias` (classes,), and
+        `relative_population` (classes,), the scores of the mean speaker.
+        """
+        vectors = self.embed(stretches)[1]
+        centred, means = vectors.copy(), []
+        for speaker in np.unique(speakers):
+            places = np.flatnonzero(speakers == speaker)
+            means.append(vectors[places].mean(axis=0))
+            centred[places] -= means[-1]
+        basis = _principal_axes(centred, _SUPERVECTOR_AXES)
+        weights, bias = linear_head(centred @ basis, labels, classes, self._shrinkage())
+        direct = (basis @ weights).astype(np.float32)
+        self.arrays_ |= {
+            "relative_weights": direct,
+            "relative_bias": bias,
+            "relative_population": (np.mean(means, axis=0) @ direct).astype(np.float32),
+        }
+
+    def _shrinkage(self) -> float:
+        return float(getattr(self, "shrinkage", 0.3))
 
     def hyperparameters(self) -> dict[str, Any]:
         """The constructor's arguments, for the model card."""
@@ -75,7 +142,7 @@ class Family(ABC):
 
 
 class PrincipalComponents(Family):
-    """Standardise, project on principal components, separate by a linear discriminant."""
+    """Standardise, project on principal components, separate by a linear classifier."""
 
     name = "pca"
 
@@ -91,18 +158,15 @@ class PrincipalComponents(Family):
         scaler = _fit_scaler(values)
         scaled = _scale(values, scaler["mean"], scaler["scale"])
         basis = _principal_axes(scaled, self.components)
-        weights, bias = _discriminant(scaled @ basis, labels, classes, self.shrinkage)
+        weights, bias = linear_head(scaled @ basis, labels, classes, self.shrinkage)
         self.arrays_ = {**scaler, "basis": basis, "weights": weights, "bias": bias}
         return self
 
-    def parameters(self, stretches: Sequence[Stretch]) -> Array:
+    def embed(self, stretches: Sequence[Stretch]) -> tuple[Array, Array]:
         learnt = self.arrays_
         scaled = _scale(_functionals(stretches), learnt["mean"], learnt["scale"])
-        return scaled @ learnt["basis"]
-
-    def logits(self, stretches: Sequence[Stretch]) -> Array:
-        result: Array = self.parameters(stretches) @ self.arrays_["weights"] + self.arrays_["bias"]
-        return result
+        scores: Array = scaled @ learnt["basis"]
+        return scores, scores
 
 
 class NeuralNetwork(Family):
@@ -152,15 +216,11 @@ class NeuralNetwork(Family):
         }
         return self
 
-    def parameters(self, stretches: Sequence[Stretch]) -> Array:
+    def embed(self, stretches: Sequence[Stretch]) -> tuple[Array, Array]:
         learnt = self.arrays_
         scaled = _scale(_functionals(stretches), learnt["mean"], learnt["scale"])
-        result: Array = np.tanh(scaled @ learnt["hidden_weights"] + learnt["hidden_bias"])
-        return result
-
-    def logits(self, stretches: Sequence[Stretch]) -> Array:
-        result: Array = self.parameters(stretches) @ self.arrays_["weights"] + self.arrays_["bias"]
-        return result
+        hidden: Array = np.tanh(scaled @ learnt["hidden_weights"] + learnt["hidden_bias"])
+        return hidden, hidden
 
 
 class GaussianMixture(Family):
@@ -211,22 +271,18 @@ class GaussianMixture(Family):
             "mixture_means": mixture.means_.astype(np.float32),
             "mixture_variances": mixture.covariances_.astype(np.float32),
         }
-        vectors = np.stack([self._supervector(stretch)[0] for stretch in stretches])
+        vectors = self.embed(stretches)[1]
         centre = vectors.mean(axis=0)
         basis = _principal_axes(vectors - centre, _SUPERVECTOR_AXES)
-        weights, bias = _discriminant((vectors - centre) @ basis, labels, classes, self.shrinkage)
-        # Projection and discriminant are one linear map: only their product is kept.
+        weights, bias = linear_head((vectors - centre) @ basis, labels, classes, self.shrinkage)
+        # Projection and classifier are one linear map: only their product is kept.
         direct = (basis @ weights).astype(np.float32)
         self.arrays_ |= {"weights": direct, "bias": (bias - centre @ direct).astype(np.float32)}
         return self
 
-    def parameters(self, stretches: Sequence[Stretch]) -> Array:
-        return np.stack([self._supervector(stretch)[1] for stretch in stretches])
-
-    def logits(self, stretches: Sequence[Stretch]) -> Array:
-        vectors = np.stack([self._supervector(stretch)[0] for stretch in stretches])
-        result: Array = vectors @ self.arrays_["weights"] + self.arrays_["bias"]
-        return result
+    def embed(self, stretches: Sequence[Stretch]) -> tuple[Array, Array]:
+        both = [self._supervector(stretch) for stretch in stretches]
+        return np.stack([posteriors for _, posteriors in both]), np.stack([v for v, _ in both])
 
     def _supervector(self, stretch: Stretch) -> tuple[Array, Array]:
         """The adapted means' offsets in units that make distance a bound of the Kullback–Leibler
@@ -310,15 +366,52 @@ def _principal_axes(centred: Array, components: int) -> Array:
     return result
 
 
-def _discriminant(
+def linear_head(
     values: Array, labels: Labels, classes: int, shrinkage: float
 ) -> tuple[Array, Array]:
+    """Weights (columns, classes) and bias (classes,) of a linear classifier for equal recall.
+
+    The sum of two that err differently, each in units of its own spread: a shrunken Fisher
+    discriminant, best where many speakers were heard, and a regularised logistic regression, best
+    where few were.
+    """
+    wide = values.astype(np.float64)
+    weights, bias = np.zeros((wide.shape[1], classes)), np.zeros(classes)
+    for slope, offset in (
+        _discriminant(wide, labels, classes, shrinkage),
+        _logistic(wide, labels, classes),
+    ):
+        # The same number on every label changes nothing; without it the spread means something.
+        level = slope - slope.mean(axis=1, keepdims=True)
+        offset = offset - offset.mean()
+        spread = max(float((wide @ level + offset).std()), 1e-9)
+        weights += level / spread
+        bias += offset / spread
+    return weights.astype(np.float32), bias.astype(np.float32)
+
+
+def _logistic(
+    values: NDArray[np.float64], labels: Labels, classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Multinomial logistic regression, every class weighing the same."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=_LOGISTIC_STRENGTH, class_weight="balanced", max_iter=300)
+    fitted.fit(values, labels)
+    slope, offset = fitted.coef_.T, fitted.intercept_
+    if classes == 2:  # scikit-learn keeps the log odds of the second alone
+        slope, offset = np.hstack([-slope, slope]) / 2, np.array([-offset[0], offset[0]]) / 2
+    return slope, offset
+
+
+def _discriminant(
+    wide: NDArray[np.float64], labels: Labels, classes: int, shrinkage: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fisher's discriminant with equal priors, as weights (columns, classes) and bias (classes,).
 
     Equal priors make it decide for the mean recall, not for the commonest label. The covariance
     within classes is shrunk towards a multiple of the identity (Ledoit & Wolf 2004's target).
     """
-    wide = values.astype(np.float64)
     means = np.stack([wide[labels == label].mean(axis=0) for label in range(classes)])
     residual = wide - means[labels]
     # Every class weighs the same here too.
@@ -327,5 +420,4 @@ def _discriminant(
     size = len(covariance)
     target = np.eye(size) * (np.trace(covariance) / size + 1e-9)
     weights = np.linalg.solve((1 - shrinkage) * covariance + shrinkage * target, means.T)
-    bias = -0.5 * (means.T * weights).sum(axis=0)
-    return weights.astype(np.float32), bias.astype(np.float32)
+    return weights, -0.5 * (means.T * weights).sum(axis=0)

@@ -11,14 +11,14 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ml.emotion import features
-from ml.emotion.families import FAMILIES, Array, Family, Stretch, make_family
+from ml.emotion.families import FAMILIES, Array, Family, Reading, Stretch, make_family
 
 SHIPPED = Path(__file__).with_name("models")
 """The folder of the models that come with the project."""
@@ -44,14 +44,22 @@ class EmotionModel:
     temperature: float
     card: dict[str, Any]
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Family and the first 12 hexadecimal digits of the content's SHA-256."""
         return f"{self.family.name}-{_digest(self)[:12]}"
 
     def probabilities(self, stretches: Sequence[Stretch]) -> Array:
         """Calibrated, float32 (stretches, labels); each row adds up to 1."""
-        return softmax(self.family.logits(stretches) / np.float32(self.temperature))
+        return self.calibrated(self.family.logits(stretches))
+
+    def calibrated(self, logits: Array) -> Array:
+        """Logits of this model as probabilities, float32 (rows, labels)."""
+        return softmax(logits / np.float32(self.temperature))
+
+    def read(self, stretches: Sequence[Stretch]) -> Reading:
+        """Parameters, logits and relative scores in one pass; see `Reading`."""
+        return self.family.read(stretches)
 
     def save(self, folder: Path) -> None:
         """Write `<family>.npz` and `<family>.json`; the same model gives the same bytes."""
@@ -106,6 +114,20 @@ def load_model(family: str, folder: Path = SHIPPED) -> EmotionModel:
     if version != model.version:
         raise ModelError(f"{arrays_path}: its content is not that of {version} in {card_path.name}")
     return model
+
+
+def load_models(folder: Path = SHIPPED) -> dict[str, EmotionModel]:
+    """The models that lie in a folder, by family in the order of `FAMILIES`.
+
+    Raises:
+        ModelError: none is there, or one that is there cannot be used.
+    """
+    found = {
+        name: load_model(name, folder) for name in FAMILIES if (folder / f"{name}.json").exists()
+    }
+    if not found:
+        raise ModelError(f"{folder}: no model in it")
+    return found
 
 
 @cache

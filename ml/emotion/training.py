@@ -1,6 +1,6 @@
-"""Evaluation in which no held-out speaker is seen, and training on top of it.
+"""Evaluation in which no held-out speaker is seen, training on top of it, and the gate.
 
-One fold: the family learns (scaler, projection, classifier, mixture) from the other speakers
+One fold: the family learns (scaler, projection, classifiers, mixture) from the other speakers
 alone, and judges the held-out ones. Calibration learns from the judgements of folds, so it too
 has never seen a voice it is applied to.
 """
@@ -8,18 +8,19 @@ has never seen a voice it is applied to.
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.emotion.corpus import Corpus, against_own_voice
-from ml.emotion.families import Array, Labels, Stretch, make_family
-from ml.emotion.model import EmotionModel, softmax
+from ml.emotion.corpus import Corpus, RowFault, against_own_voice, load_corpus
+from ml.emotion.families import FAMILIES, Array, Family, Labels, Stretch, make_family
+from ml.emotion.model import EmotionModel, load_models, softmax
 from ml.emotion.settings import labels as known_labels
 from ml.emotion.settings import settings
 
@@ -37,6 +38,9 @@ class Evaluation:
         temperature: fitted on all rows of `logits`; for the model that learns from everybody.
         calibration_error: expected calibration error in ten bins of equal width, where each
             speaker's temperature was fitted on the other speakers' rows.
+        relative_scores: float32 (n, labels): the second classifier's scores and bias, each row by
+            a model that never met its speaker; nothing taken off yet.
+        realtime_factor: of the features alone.
     """
 
     family: str
@@ -47,6 +51,9 @@ class Evaluation:
     speaker_baseline_uar: float
     temperature: float
     calibration_error: float
+    relative_scores: Array
+    relative_bias: Array
+    relative_population: Array
     realtime_factor: float
 
     @property
@@ -57,6 +64,10 @@ class Evaluation:
     @property
     def uar(self) -> float:
         return unweighted_average_recall(self.truth, self.guesses, len(self.labels))
+
+    def intervals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Ends of the 95 % intervals of each label's recall and, last, of the UAR."""
+        return bootstrap(self.truth, self.guesses, self.speakers, len(self.labels))
 
     def as_dict(self) -> dict[str, Any]:
         """The keys the command line promises."""
@@ -112,15 +123,18 @@ def evaluate(corpus: Corpus, family: str, **hyperparameters: Any) -> Evaluation:
     """
     present = tuple(label for label in known_labels() if label in corpus.labels)
     truth: Labels = np.array([present.index(label) for label in corpus.labels])
-    logits = held_out_logits(
-        corpus.stretches, corpus.copies, truth, corpus.speakers, family, **hyperparameters
+    held_out = judge_held_out(
+        corpus.stretches, corpus.copies, truth, corpus.speakers, family, True, **hyperparameters
     )
     own, own_copies = _against_own_voice(corpus)
-    own_logits = held_out_logits(own, own_copies, truth, corpus.speakers, family, **hyperparameters)
+    own_logits = judge_held_out(
+        own, own_copies, truth, corpus.speakers, family, False, **hyperparameters
+    ).logits
+    logits = held_out.logits
     calibrated = np.empty_like(logits)
-    for learn, held_out in folds(corpus.speakers):
+    for learn, judged in folds(corpus.speakers):
         temperature = fit_temperature(logits[learn], truth[learn])
-        calibrated[held_out] = softmax(logits[held_out] / np.float32(temperature))
+        calibrated[judged] = softmax(logits[judged] / np.float32(temperature))
     return Evaluation(
         family=family,
         labels=present,
@@ -132,52 +146,109 @@ def evaluate(corpus: Corpus, family: str, **hyperparameters: Any) -> Evaluation:
         ),
         temperature=fit_temperature(logits, truth),
         calibration_error=expected_calibration_error(calibrated, truth),
+        relative_scores=held_out.relative_scores,
+        relative_bias=held_out.relative_bias,
+        relative_population=held_out.relative_population,
         realtime_factor=corpus.realtime_factor,
     )
 
 
-def held_out_logits(
+@dataclass(frozen=True)
+class HeldOut:
+    """Judgements of every stretch by a model that learnt from the other folds' speakers only.
+
+    All float32 (n, labels): `logits`, and of the second classifier the scores, the bias and the
+    mean speaker's scores of the fold's model (zeros where it was not asked for).
+    """
+
+    logits: Array
+    relative_scores: Array
+    relative_bias: Array
+    relative_population: Array
+
+
+def judge_held_out(
     stretches: Sequence[Stretch],
     copies: Sequence[dict[str, Stretch]],
     truth: Labels,
     speakers: NDArray[np.str_],
     family: str,
+    with_relative: bool,
     **hyperparameters: Any,
-) -> Array:
-    """Logits of every stretch by a model that learnt from the other folds' speakers only."""
-    logits = np.full((len(stretches), int(truth.max()) + 1), -50.0, np.float32)
+) -> HeldOut:
+    """Fold by fold: learn from the others, judge the held out."""
+    shape = (len(stretches), int(truth.max()) + 1)
+    result = HeldOut(
+        np.full(shape, -50.0, np.float32), *(np.zeros(shape, np.float32) for _ in "123")
+    )
     with _one_thread():
         for learn, held_out in folds(speakers):
             there, compact = np.unique(truth[learn], return_inverse=True)
             if len(there) == 1:
-                logits[held_out, there[0]] = 0
+                result.logits[held_out, there[0]] = 0
                 continue
             fitted = make_family(family, **hyperparameters)
-            to_learn, labels = _with_copies(stretches, copies, learn, compact)
+            to_learn, labels, voices = _with_copies(stretches, copies, speakers, learn, compact)
             fitted.fit(to_learn, labels, len(there))
-            judged = fitted.logits([stretches[place] for place in held_out])
-            logits[np.ix_(held_out, there)] = judged
-    return logits
+            to_judge = [stretches[place] for place in held_out]
+            cells = np.ix_(held_out, there)
+            if not with_relative:
+                result.logits[cells] = fitted.logits(to_judge)
+                continue
+            fitted.fit_relative(to_learn, labels, voices, len(there))
+            reading = fitted.read(to_judge)
+            result.logits[cells] = reading.logits
+            result.relative_scores[cells] = reading.relative_scores
+            result.relative_bias[cells] = fitted.arrays_["relative_bias"]
+            result.relative_population[cells] = fitted.arrays_["relative_population"]
+    return result
+
+
+def relative_logits(evaluation: Evaluation, prior: float, seed: int | None = None) -> Array:
+    """Logits in difference to each speaker's own mean, float32 (n, labels).
+
+    The mean is that of all the speaker's stretches; or, with a seed, of those before it in a
+    shuffled order, as in a warehouse that knows the earlier calls alone. `prior` stretches of the
+    mean speaker are counted in.
+    """
+    scores, population = evaluation.relative_scores, evaluation.relative_population
+    result = np.empty_like(scores)
+    for speaker in np.unique(evaluation.speakers):
+        places = np.flatnonzero(evaluation.speakers == speaker)
+        if seed is None:
+            mean = scores[places].mean(axis=0)
+            result[places] = scores[places] - mean
+            continue
+        places = np.random.default_rng(seed).permutation(places)
+        before = np.cumsum(scores[places], axis=0) - scores[places]
+        count = np.arange(len(places), dtype=np.float32)[:, None]
+        mean = (before + prior * population[places]) / (count + prior)
+        result[places] = scores[places] - mean
+    return result + evaluation.relative_bias
 
 
 def _with_copies(
     stretches: Sequence[Stretch],
     copies: Sequence[dict[str, Stretch]],
+    speakers: NDArray[np.str_],
     places: NDArray[np.intp],
     labels: Labels,
-) -> tuple[list[Stretch], Labels]:
-    """The stretches at `places` and their copies, with the labels (one a place) repeated."""
+) -> tuple[list[Stretch], Labels, NDArray[np.str_]]:
+    """The stretches at `places` and their copies, with the labels (one a place) repeated, and
+    whose voice each is: a variant of a speaker is a speaker of its own, as if all of that person's
+    calls had come over that line."""
     chosen = [stretches[place] for place in places]
     repeated = list(labels)
+    voices = [str(speakers[place]) for place in places]
     for place, label in zip(places, labels, strict=True):
         chosen += copies[place].values()
         repeated += [label] * len(copies[place])
-    return chosen, np.array(repeated, np.intp)
+        voices += [f"{speakers[place]}\n{variant}" for variant in copies[place]]
+    return chosen, np.array(repeated, np.intp), np.array(voices)
 
 
 def _against_own_voice(corpus: Corpus) -> tuple[list[Stretch], list[dict[str, Stretch]]]:
-    """Stretches and copies in units of their speakers; each variant of a speaker is a speaker of
-    its own, as if all of that person's calls had come over that line."""
+    """Stretches and copies in units of their speakers, variants apart as in `_with_copies`."""
     own = against_own_voice(corpus.stretches, corpus.speakers)
     own_copies: list[dict[str, Stretch]] = [{} for _ in own]
     for variant in sorted({name for copies in corpus.copies for name in copies}):
@@ -225,6 +296,35 @@ def expected_calibration_error(probabilities: Array, truth: Labels) -> float:
     return float(sum(gaps) / len(truth))
 
 
+def bootstrap(
+    truth: Labels, guesses: Labels, speakers: NDArray[np.str_], classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """2.5 and 97.5 percentiles of each label's recall and, last, of their mean, over samples of
+    whole speakers and, within each drawn speaker, of their recordings."""
+    drawn = []
+    for sample in _samples(speakers):
+        recalls = _recalls(truth[sample], guesses[sample], classes)
+        drawn.append([*recalls, np.nanmean(recalls)])
+    low, high = np.nanpercentile(np.array(drawn), [2.5, 97.5], axis=0)
+    return low, high
+
+
+def _samples(speakers: NDArray[np.str_]) -> Iterator[NDArray[np.intp]]:
+    options = settings()["evaluation"]
+    rng = np.random.default_rng(options["seed"])
+    places = [np.flatnonzero(speakers == name) for name in np.unique(speakers)]
+    for _ in range(options["bootstrap_repeats"]):
+        chosen = rng.integers(len(places), size=len(places))
+        yield np.concatenate([rng.choice(places[one], len(places[one])) for one in chosen])
+
+
+def _recalls(truth: Labels, guesses: Labels, classes: int) -> NDArray[np.float64]:
+    there = np.bincount(truth, minlength=classes).astype(float)
+    there[there == 0] = np.nan
+    result: NDArray[np.float64] = np.bincount(truth[truth == guesses], minlength=classes) / there
+    return result
+
+
 def train(corpus: Corpus, evaluation: Evaluation, about: dict[str, Any]) -> EmotionModel:
     """A model of the evaluated family that learns from every speaker, with its card.
 
@@ -233,18 +333,51 @@ def train(corpus: Corpus, evaluation: Evaluation, about: dict[str, Any]) -> Emot
         about: goes into the card first: data, licence, training command.
     """
     fitted = make_family(evaluation.family)
+    everybody = np.arange(len(corpus.stretches))
     with _one_thread():
-        everybody = np.arange(len(corpus.stretches))
-        to_learn, labels = _with_copies(
-            corpus.stretches, corpus.copies, everybody, evaluation.truth
+        to_learn, labels, voices = _with_copies(
+            corpus.stretches, corpus.copies, corpus.speakers, everybody, evaluation.truth
         )
         fitted.fit(to_learn, labels, len(evaluation.labels))
+        fitted.fit_relative(to_learn, labels, voices, len(evaluation.labels))
     return EmotionModel(
         family=fitted,
         labels=evaluation.labels,
         temperature=evaluation.temperature,
-        card={**about, **_figures(corpus, evaluation)},
+        card={
+            **about,
+            **_figures(corpus, evaluation),
+            "speaker_baseline": _speaker_baseline(evaluation, fitted),
+            "recordings": sorted(set(corpus.digests)),
+        },
     )
+
+
+def _speaker_baseline(evaluation: Evaluation, fitted: Family) -> dict[str, Any]:
+    """How the second classifier's scores become probabilities where a speaker's earlier ones are
+    known, and how well that went: see `relative_logits`. In the order of all labels."""
+    prior = float(settings()["evaluation"]["speaker_prior"])
+    known = relative_logits(evaluation, prior)
+    repeats = [relative_logits(evaluation, prior, seed) for seed in range(5)]
+    classes = len(evaluation.labels)
+
+    def uar(logits: Array) -> float:
+        return unweighted_average_recall(evaluation.truth, logits.argmax(axis=1), classes)
+
+    def of_all(name: str, missing: float) -> list[float]:
+        by_label = dict(zip(evaluation.labels, fitted.arrays_[name].tolist(), strict=True))
+        return [round(by_label.get(label, missing), 5) for label in known_labels()]
+
+    return {
+        "population": of_all("relative_population", 0.0),
+        "bias": of_all("relative_bias", 0.0),
+        "k": prior,
+        "temperature": fit_temperature(
+            np.concatenate(repeats), np.tile(evaluation.truth, len(repeats))
+        ),
+        "uar_all_recordings_known": round(uar(known), 3),
+        "uar_earlier_recordings_known": round(float(np.mean([uar(each) for each in repeats])), 3),
+    }
 
 
 def about(manifest: Path, data: str | None, licence: str) -> dict[str, Any]:
@@ -267,18 +400,7 @@ def about(manifest: Path, data: str | None, licence: str) -> dict[str, Any]:
 
 def _figures(corpus: Corpus, evaluation: Evaluation) -> dict[str, Any]:
     classes = len(evaluation.labels)
-    by_speaker = np.unique(evaluation.speakers)
-    rng = np.random.default_rng(settings()["evaluation"]["seed"])
-    places = {name: np.flatnonzero(evaluation.speakers == name) for name in by_speaker}
-    drawn = []
-    for _ in range(settings()["evaluation"]["bootstrap_repeats"]):
-        sample = np.concatenate([places[name] for name in rng.choice(by_speaker, len(by_speaker))])
-        truth, guesses = evaluation.truth[sample], evaluation.guesses[sample]
-        there = np.bincount(truth, minlength=classes).astype(float)
-        there[there == 0] = np.nan
-        recalls = np.bincount(truth[truth == guesses], minlength=classes) / there
-        drawn.append([*recalls, np.nanmean(recalls)])
-    low, high = np.nanpercentile(np.array(drawn), [2.5, 97.5], axis=0)
+    low, high = evaluation.intervals()
     table = evaluation.confusion()
     recalls = np.diag(table) / table.sum(axis=1)
 
@@ -290,11 +412,11 @@ def _figures(corpus: Corpus, evaluation: Evaluation) -> dict[str, Any]:
 
     return {
         "n": len(corpus.stretches),
-        "speakers": len(by_speaker),
-        "skipped": len(corpus.skipped),
+        "speakers": len(np.unique(evaluation.speakers)),
+        "rows_left_out": len(corpus.faults),
         "copies_learnt_from": sorted({name for copies in corpus.copies for name in copies}),
         "evaluation": {
-            "protocol": "grouped by speaker; interval: bootstrap of speakers",
+            "protocol": "grouped by speaker; interval: bootstrap of speakers and their recordings",
             "uar": with_interval(evaluation.uar, classes),
             "recall": {
                 label: with_interval(recalls[place], place)
@@ -306,6 +428,191 @@ def _figures(corpus: Corpus, evaluation: Evaluation) -> dict[str, Any]:
             "confusion": table.tolist(),
         },
     }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a candidate may be put in the place of the model in force, and why.
+
+    Attributes:
+        reason: a sentence for a person.
+        compared_with: version of the model in force.
+        compared_uar, candidate_uar: on the same `rows` recordings, of `speakers` whom neither had
+            heard when it judged them.
+    """
+
+    passes: bool
+    reason: str
+    compared_with: str
+    compared_uar: float
+    candidate_uar: float
+    rows: int
+    speakers: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One family trained on a corpus: model, figures and the gate's verdict."""
+
+    model: EmotionModel
+    evaluation: Evaluation
+    verdict: Verdict
+    folder: Path
+
+    @property
+    def family(self) -> str:
+        return self.model.family.name
+
+    @property
+    def version(self) -> str:
+        return self.model.version
+
+    @property
+    def card(self) -> dict[str, Any]:
+        return self.model.card
+
+    @property
+    def uar(self) -> float:
+        return self.evaluation.uar
+
+    @property
+    def uar_interval(self) -> tuple[float, float]:
+        low, high = self.evaluation.intervals()
+        return float(low[-1]), float(high[-1])
+
+    @property
+    def uar_speaker_baseline(self) -> float:
+        return self.evaluation.speaker_baseline_uar
+
+    @property
+    def n(self) -> int:
+        return len(self.evaluation.truth)
+
+    @property
+    def speakers(self) -> int:
+        return len(np.unique(self.evaluation.speakers))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training came to: candidates by family, and the manifest's rows left out."""
+
+    candidates: dict[str, Candidate]
+    faults: list[RowFault]
+    rows_used: int
+
+
+def train_families(
+    manifest: Path,
+    out: Path,
+    families: Sequence[str] = tuple(FAMILIES),
+    data: str | None = None,
+    licence: str = "not stated",
+    in_force: Mapping[str, EmotionModel] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Training:
+    """Evaluate by speaker, train on everybody, hold against the models in force, write it all.
+
+    `out` receives `<family>.npz` and `<family>.json` (the card), `evaluation.json` (the figures of
+    `evaluate`), `gate.json` (the verdicts) and `COMPARISON.md` (one page over the families).
+    The same recordings, settings and library versions give the same models, bit for bit.
+
+    Args:
+        data, licence: what the recordings are and whose, for the card.
+        in_force: the models that judge now, by family; default: those that come with the project.
+        progress: called with (done, total) after each recording.
+
+    Raises:
+        ManifestError: too little can be used of the manifest.
+        ModelError: a model in force cannot be read.
+    """
+    from ml.emotion.comparison import compare
+
+    corpus = load_corpus(manifest, progress)
+    judges = in_force if in_force is not None else load_models()
+    candidates = {}
+    for name in families:
+        evaluation = evaluate(corpus, name)
+        model = train(corpus, evaluation, about(manifest, data, licence))
+        verdict = hold_against(corpus, evaluation, judges.get(name))
+        model.save(out)
+        candidates[name] = Candidate(model, evaluation, verdict, out)
+    _write_json(out / "evaluation.json", {n: c.evaluation.as_dict() for n, c in candidates.items()})
+    _write_json(
+        out / "gate.json",
+        {n: {"version": c.version, **asdict(c.verdict)} for n, c in candidates.items()},
+    )
+    cards = {model.family.name: model.card for model in load_models(out).values()}
+    (out / "COMPARISON.md").write_text(compare(cards), encoding="utf-8")
+    return Training(candidates, corpus.faults, len(corpus.rows))
+
+
+def _write_json(path: Path, found: dict[str, Any]) -> None:
+    """Write by family, beside what an earlier training of other families left there."""
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    path.write_text(json.dumps({**earlier, **found}, indent=2) + "\n", encoding="utf-8")
+
+
+def hold_against(corpus: Corpus, evaluation: Evaluation, in_force: EmotionModel | None) -> Verdict:
+    """The gate: whether an evaluated family may be put in the place of the model in force.
+
+    Both are compared on the recordings of speakers from whom neither had learnt when it judged
+    them: the candidate's held-out judgements, and the model in force wherever its card names none
+    of a speaker's recordings. Where it has met every speaker, the figure of its own card stands.
+    A candidate fails when it is worse by more than chance explains (the 95 % interval of the
+    paired difference, or of its own figure, lies below), or when its own interval holds the
+    UAR of guessing.
+    """
+    classes = len(evaluation.labels)
+    low, high = evaluation.intervals()
+    uar = evaluation.uar
+    rows, voices = len(evaluation.truth), len(np.unique(evaluation.speakers))
+    if low[-1] <= 1 / classes:
+        reason = f"UAR {uar:.3f} is not clearly above guessing ({1 / classes:.3f})"
+        version, other = (in_force.version, float("nan")) if in_force else ("none", float("nan"))
+        return Verdict(False, reason, version, other, uar, rows, voices)
+    if in_force is None:
+        reason = f"UAR {uar:.3f}, clearly above guessing; no model is in force"
+        return Verdict(True, reason, "none", float("nan"), uar, rows, voices)
+    met = {
+        speaker
+        for speaker, digest in zip(corpus.speakers, corpus.digests, strict=True)
+        if digest in set(in_force.card.get("recordings", ()))
+    }
+    places = np.flatnonzero([speaker not in met for speaker in corpus.speakers])
+    truth = evaluation.truth[places]
+    if len(np.unique(truth)) < classes or len(np.unique(corpus.speakers[places])) < 2:
+        other = float(in_force.card["evaluation"]["uar"]["value"])
+        passes = bool(high[-1] >= other)
+        reason = (
+            f"UAR {uar:.3f} (95 % interval {low[-1]:.3f} to {high[-1]:.3f}) against {other:.3f}, "
+            "the own figure of the model in force, which has met these speakers"
+        )
+        return Verdict(passes, reason, in_force.version, other, uar, rows, voices)
+    order = [known_labels().index(label) for label in evaluation.labels]
+    heard = np.full((len(places), len(known_labels())), -np.inf, np.float32)
+    columns = [known_labels().index(label) for label in in_force.labels]
+    heard[:, columns] = in_force.family.logits([corpus.stretches[place] for place in places])
+    theirs: Labels = heard[:, order].argmax(axis=1)
+    ours = evaluation.guesses[places]
+    differences = [
+        float(
+            np.nanmean(_recalls(truth[sample], ours[sample], classes))
+            - np.nanmean(_recalls(truth[sample], theirs[sample], classes))
+        )
+        for sample in _samples(corpus.speakers[places])
+    ]
+    worst, best = np.percentile(differences, [2.5, 97.5])
+    candidate_uar = unweighted_average_recall(truth, ours, classes)
+    other = unweighted_average_recall(truth, theirs, classes)
+    reason = (
+        f"UAR {candidate_uar:.3f} against {other:.3f} of the model in force on the same "
+        f"{len(places)} recordings (95 % interval of the difference {worst:+.3f} to {best:+.3f})"
+    )
+    return Verdict(
+        bool(best >= 0), reason, in_force.version, other, candidate_uar, len(places),
+        len(np.unique(corpus.speakers[places])),
+    )  # fmt: skip
 
 
 def _one_thread() -> Any:

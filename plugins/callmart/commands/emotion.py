@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from ml.emotion.corpus import Corpus
+    from ml.emotion.corpus import Corpus, RowFault
+    from ml.emotion.model import EmotionModel
+    from ml.emotion.training import Evaluation
 
 _MANIFEST = click.option(
     "--manifest",
@@ -36,7 +38,8 @@ def emotion() -> None:
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for <family>.npz, <family>.json (the card) and evaluation.json.",
+    help="Folder for <family>.npz, <family>.json (the card), evaluation.json, gate.json and "
+    "COMPARISON.md.",
 )
 @_FAMILY
 @click.option("--data", help="What the recordings are, for the card; default: the folder's name.")
@@ -45,26 +48,30 @@ def emotion() -> None:
 def train(
     manifest: Path, out: Path, family: str | None, data: str | None, licence: str, as_json: bool
 ) -> None:
-    """Evaluate by speaker, then train on everybody and save model, card and evaluation.
+    """Evaluate by speaker, then train on everybody; save models, cards and a page comparing them.
 
-    The same recordings, settings and library versions give the same model, bit for bit.
+    The same recordings, settings and library versions give the same models, bit for bit. Each is
+    held against the model in force; nothing is put in force by this (see `emotion promote`).
     """
-    from ml.emotion import training
+    from ml.emotion import ModelError, training
+    from ml.emotion.corpus import ManifestError
 
-    corpus = _load(manifest)
-    results: dict[str, Any] = {}
-    for name in _families(family):
-        evaluation = training.evaluate(corpus, name)
-        about = training.about(manifest, data, licence)
-        model = training.train(corpus, evaluation, about)
-        model.save(out)
-        results[name] = evaluation.as_dict()
-        click.echo(f"{name}: saved {out / name}.npz as {model.version}", err=True)
-    saved = out / "evaluation.json"
-    earlier = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
-    text = json.dumps({**earlier, **results}, indent=2) + "\n"
-    saved.write_text(text, encoding="utf-8")
-    _print_evaluation(results, as_json)
+    try:
+        trained = training.train_families(
+            manifest, out, _families(family), data, licence, _in_force(), _progress()
+        )
+    except (ManifestError, ModelError) as error:
+        raise click.ClickException(str(error)) from error
+    _show_left_out(manifest, trained.faults)
+    for name, candidate in trained.candidates.items():
+        verdict = candidate.verdict
+        click.echo(f"{name}: saved {out / name}.npz as {candidate.version}", err=True)
+        click.echo(
+            f"{name}: {'passes' if verdict.passes else 'does NOT pass'} the gate against "
+            f"{verdict.compared_with}: {verdict.reason}",
+            err=True,
+        )
+    _print_evaluation([each.evaluation for each in trained.candidates.values()], as_json)
 
 
 @emotion.command()
@@ -83,8 +90,7 @@ def evaluate(manifest: Path, groups: str, family: str | None, as_json: bool) -> 
     from ml.emotion import training
 
     corpus = _load(manifest)
-    results = {name: training.evaluate(corpus, name).as_dict() for name in _families(family)}
-    _print_evaluation(results, as_json)
+    _print_evaluation([training.evaluate(corpus, name) for name in _families(family)], as_json)
 
 
 @emotion.command()
@@ -99,13 +105,13 @@ def evaluate(manifest: Path, groups: str, family: str | None, as_json: bool) -> 
 def predict(files: Sequence[Path], family: str | None, models: Path | None, as_json: bool) -> None:
     """Judge recordings by every family (or one), by side and by segment."""
     from ml.audio.decode import UnreadableAudio, decode
-    from ml.emotion import ModelError, describe_sides, load_model
+    from ml.emotion import ModelError, describe_families, load_model
     from ml.emotion.describe import voiced_intervals
-    from ml.emotion.model import shipped_model
 
     try:
+        folder_models = _in_force() if models is None else None
         judges = {
-            name: load_model(name, models) if models else shipped_model(name)
+            name: load_model(name, models) if models else (folder_models or {})[name]
             for name in _families(family)
         }
     except ModelError as error:
@@ -118,20 +124,16 @@ def predict(files: Sequence[Path], family: str | None, models: Path | None, as_j
             items.append({"path": str(path), "error": str(error)})
             click.echo(f"{path}: not readable: {error}", err=True)
             continue
-        signal = recording.signal
-        speech = {
-            side: voiced_intervals(channel)
-            for side, channel in zip(recording.sides, signal, strict=True)
-        }
-        judged: dict[str, Any] = {}
-        for name, model in judges.items():
-            sides = describe_sides(
-                signal, recording.sampling_rate, speech, recording.sides, name, model
-            )
-            judged[name] = {
-                side: None if verdict is None else verdict.as_facts()
-                for side, verdict in sides.items()
+        samples, sides = recording.samples, recording.sides
+        speech = {side: voiced_intervals(samples[place]) for place, side in enumerate(sides)}
+        described = describe_families(samples, recording.sampling_rate, speech, sides, judges)
+        judged = {
+            name: {
+                side: described[side][name].as_facts() if side in described else None
+                for side in sides
             }
+            for name in judges
+        }
         items.append({"path": str(path), "emotion": judged})
     if as_json:
         click.echo(json.dumps(items, ensure_ascii=False))
@@ -147,39 +149,79 @@ def _families(family: str | None) -> list[str]:
     return [family] if family else list(FAMILIES)
 
 
+def _in_force() -> dict[str, EmotionModel]:
+    """The models that judge now, by family."""
+    from ml.emotion.model import shipped_model
+
+    return {name: shipped_model(name) for name in _families(None)}
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    def show(done: int, total: int) -> None:
+        click.echo(f"\r{done}/{total} recordings", nl=done == total, err=True)
+
+    return show if sys.stderr.isatty() else None
+
+
+def _show_left_out(manifest: Path, faults: Sequence[RowFault]) -> None:
+    for fault in faults:
+        click.echo(f"left out: {manifest}: {fault}", err=True)
+
+
 def _load(manifest: Path) -> Corpus:
     """The corpus, with what was left out said on standard error; exit 1 on a bad manifest."""
     from ml.emotion.corpus import ManifestError, load_corpus
 
-    def show(done: int, total: int) -> None:
-        click.echo(f"\r{done}/{total} recordings", nl=done == total, err=True)
-
     try:
-        corpus = load_corpus(manifest, show if sys.stderr.isatty() else None)
+        corpus = load_corpus(manifest, _progress())
     except ManifestError as error:
         raise click.ClickException(str(error)) from error
-    for line in corpus.skipped:
-        click.echo(f"left out: {line}", err=True)
+    _show_left_out(manifest, corpus.faults)
     return corpus
 
 
-def _print_evaluation(results: dict[str, Any], as_json: bool) -> None:
+def _print_evaluation(evaluations: Sequence[Evaluation], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(results))
+        click.echo(json.dumps({each.family: each.as_dict() for each in evaluations}))
         return
-    for name, result in results.items():
-        click.echo(
-            f"{name}: UAR {result['uar']:.3f}, with each speaker's baseline "
-            f"{result['uar_speaker_baseline']:.3f}, accuracy {result['accuracy']:.3f} "
-            f"({result['n']} recordings, {result['groups']} speakers; "
-            f"features {result['features_realtime_factor']:.0f} × real time)"
-        )
-        width = max(len(label) for label in result["labels"]) + 2
-        click.echo(
-            "truth".ljust(width) + "".join(f"{label:>{width}}" for label in result["labels"])
-        )
-        for label, row in zip(result["labels"], result["confusion"], strict=True):
-            click.echo(label.ljust(width) + "".join(f"{count:>{width}}" for count in row))
+    first = evaluations[0]
+    chance = 1 / len(first.labels)
+    click.echo(
+        f"{len(first.truth)} recordings by {len(set(first.speakers))} speakers, each judged by a "
+        f"model that never heard its speaker. Guessing gives UAR {chance:.3f}."
+    )
+    click.echo(f"Features: {first.realtime_factor:.0f} × real time. Intervals are of 95 %.")
+    rows = [["", *(each.family for each in evaluations)]]
+    intervals = [each.intervals() for each in evaluations]
+    names = ["UAR", *(f"recall of {label}" for label in first.labels)]
+    for place, name in enumerate(names, start=-1):
+        cells = []
+        for each, (low, high) in zip(evaluations, intervals, strict=True):
+            table = each.confusion()
+            recall = table[place, place] / table[place].sum()
+            value = each.uar if place < 0 else recall
+            cells.append(f"{value:.3f} ({low[place]:.3f}–{high[place]:.3f})")
+        rows.append([name, *cells])
+    for name, figure in (
+        ("UAR with each speaker's baseline", "speaker_baseline_uar"),
+        ("calibration error", "calibration_error"),
+    ):
+        rows.append([name, *(f"{getattr(each, figure):.3f}" for each in evaluations)])
+    accuracies = [float((each.truth == each.guesses).mean()) for each in evaluations]
+    rows.append(["accuracy", *(f"{value:.3f}" for value in accuracies)])
+    _print_table(rows)
+    for each in evaluations:
+        click.echo(f"\n{each.family}: truth in rows, judgement in columns")
+        counts = zip(each.labels, each.confusion().tolist(), strict=True)
+        _print_table([["", *each.labels], *([label, *map(str, row)] for label, row in counts)])
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        click.echo("  ".join(cells).rstrip())
 
 
 def _print_verdicts(items: Sequence[dict[str, Any]]) -> None:
