@@ -32,7 +32,8 @@ class Answer:
 
     at: float
     sign: str
-    """ring_cut, together, click, line_change, music_end, first_word, next_ring, middle, line_opens, start, fax."""
+    """ring_cut, together, click, line_change, music_end, first_word, next_ring, middle, line_opens,
+    start or fax."""
 
 
 def find_answer(
@@ -248,3 +249,18 @@ def _without_ringing(frames: Frames, first_sound: float) -> Answer:
     alive = np.flatnonzero(~dead[2:])
     at = float((alive[0] + 2) / FRAMES_PER_SECOND) if alive.size else first_sound
     return Answer(at, "line_opens")
+
+
+def has_brief_sound(samples: NDArray[np.int16], start: float, stop: float) -> bool:
+    """Whether between two times a sound stands out of the line, longer than a click, and short."""
+    rules = load_rules()["brief_sound"]
+    margin = load_rules()["answer"]["after_ring_seconds"]
+    levels, _ = _band_levels(samples, start + margin, stop - margin)
+    if len(levels) < 0.3 * FRAMES_PER_SECOND:
+        return False
+    # From 400 Hz up: no hum, and little of the tones' own edges.
+    power = 10 * np.log10(np.power(10.0, levels[:, 2:] / 10).sum(axis=1))
+    usual = float(np.median(power))
+    loud = power > max(usual + rules["over_line_db"], rules["quietest_dbfs"])
+    seconds = float(loud.sum()) / FRAMES_PER_SECOND
+    return bool(rules["shortest_seconds"] <= seconds <= rules["longest_seconds"])

@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from ml.audio.activity import Activity, Span, find_activity
 from ml.audio.decode import Recording
 from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames, compute_frames
-from ml.connection.answer import find_answer
+from ml.connection.answer import find_answer, has_brief_sound
 from ml.connection.rules import load_rules
-from ml.connection.tones import Signal, Tone, find_tones, load_table, read_tones
-from ml.connection.voices import are_two_voices, find_repetition
+from ml.connection.tones import (
+    Signal,
+    Tone,
+    find_tones,
+    is_key,
+    is_network,
+    load_table,
+    read_tones,
+)
+from ml.connection.voices import are_two_voices, find_echoes, find_repetition
 
-# A stretch that is nothing but one or two steady sines for this long comes from no mouth.
-_PURE_SHARE, _PURE_SECONDS, _PURE_HZ = 0.95, 0.3, 340.0
 _AFTER_TONES_SECONDS = 6.0  # no network pauses longer than 4.4 s (10 % over 4) between its tones
 
 _DEAD_STEPS = 3  # of 32768: nothing but rounding
@@ -64,10 +70,7 @@ def analyse(recording: Recording, country: str | None = None) -> Connection:
 
     `country`: ISO code of the called number where known; it breaks ties between tables only.
     """
-    if (
-        len(recording.samples) == 2
-        and not np.abs(recording.samples[1]).max(initial=0) > _DEAD_STEPS
-    ):
+    if len(recording.samples) == 2 and recording.peak(1) <= _DEAD_STEPS:
         # A dead customer's channel beside one on which the network is heard: all is in that one.
         alone = replace(recording, samples=recording.samples[:1])
         found = analyse(alone, country)
@@ -110,7 +113,8 @@ def _hear(
     ]
     free = [tone for tone in tones if tone not in explained]
     free += [tone for signal in doubtful for tone in signal.tones]
-    beeps = _find_beeps(sorted(free, key=lambda tone: tone.start), activity.speech)
+    rings = [t for s in signals if s.kind == "ringback" and s not in doubtful for t in s.tones]
+    beeps = _find_beeps(sorted(free, key=lambda tone: tone.start), activity.speech, rings)
     if beeps:
         signals = [s for s in signals if s not in doubtful or s.tones[0] not in beeps]
         blocked += [(tone.start, tone.end) for tone in beeps]
@@ -141,7 +145,16 @@ def _is_signalling(tone: Tone, explained: list[Tone]) -> bool:
     """
     if tone in explained:
         return True
-    if tone.share > _PURE_SHARE and tone.seconds >= _PURE_SECONDS and tone.hz[0] > _PURE_HZ:
+    pure = load_rules()["pure_tone"]
+    if tone.hz[0] > pure["lowest_hz"] and (
+        (tone.share > pure["share"] and tone.seconds >= pure["seconds"])
+        or (
+            min(tone.share, tone.purity) > pure["short_share"]
+            and tone.seconds >= pure["short_seconds"]
+            and len(tone.hz) == 1
+            and tone.spread_hz < pure["spread_hz"]
+        )
+    ):
         return True
     return any(
         len(known.hz) == len(tone.hz)
@@ -152,16 +165,24 @@ def _is_signalling(tone: Tone, explained: list[Tone]) -> bool:
     )
 
 
-def _find_beeps(tones: list[Tone], speech: list[Span]) -> list[Tone]:
+def _find_beeps(tones: list[Tone], speech: list[Span], rings: list[Tone]) -> list[Tone]:
     """Single steady tones that stand free, shortly after speech: “… after the tone”."""
     block = load_table()["beep"]
     shortest, longest = (ms / 1000 for ms in block["duration_ms"])
     low, high = block["hz"]
     found = []
     for tone in tones:
+        alike = [
+            other
+            for other in [*tones, *rings]
+            if other is not tone
+            and other.hz[0] - 12 < tone.hz[0] < other.hz[0] + 12
+            and abs(other.level_db - tone.level_db) < block["alike_db"]
+        ]
+        if len(alike) >= 2:
+            continue  # a run of tones: a network's or music, and no single sign to speak
         if not (
-            len(tone.hz) == 1
-            and low <= tone.hz[0] <= high
+            low <= tone.hz[0] <= tone.hz[-1] <= high
             and shortest <= tone.seconds <= longest
             and _is_alone(tone, block)
         ):
@@ -177,11 +198,21 @@ def _find_beeps(tones: list[Tone], speech: list[Span]) -> list[Tone]:
 
 def _is_alone(tone: Tone, block: dict[str, float]) -> bool:
     """Whether there is nothing but the tone, a codec's noise and the line's apart."""
+    if len(tone.hz) == 2:
+        # Two notes an octave or a twelfth apart are one note of an instrument or a voice.
+        ratio = tone.hz[1] / tone.hz[0]
+        return (
+            min(tone.share, tone.purity) > block["pair_share"]
+            and abs(ratio - round(ratio)) > block["harmonic_ratio"]
+            and not is_key(tone)
+            and not is_network(tone)
+        )
+    if tone.spread_hz > block["frequency_spread_hz"]:
+        return False
     is_long = tone.seconds >= block["long_ms"] / 1000
     return tone.share > (block["long_share"] if is_long else block["share"]) or (
         tone.share > block["coded_share"]
         and tone.purity > block["coded_purity"]
-        and tone.spread_hz <= block["frequency_spread_hz"]
         and tone.seconds >= block["coded_ms"] / 1000
     )
 
@@ -201,6 +232,14 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
     ring_end = rings[-1].end if rings else 0.0
     early_music = _leading_music(far.activity, near.activity if near else None, ring_end)
 
+    if near is not None:
+        echoes = find_echoes(
+            recording.samples[0], recording.samples[1], near.activity.speech, far.activity.speech
+        )
+        if echoes:
+            own = [span for span in far.activity.speech if span not in echoes]
+            far = replace(far, activity=replace(far.activity, speech=own))
+            speech["customer"] = own
     after = ring_end - 0.05
     if early_music is not None:
         after = early_music[1] - 0.05
@@ -222,6 +261,13 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
     )
     if terminal is not None and not talk_before_terminal:
         verdict = _by_tone(terminal, rings)
+        if (
+            terminal.kind in ("busy", "congestion")
+            and rings
+            and not far.activity.music
+            and has_brief_sound(recording.samples[-1], ring_end, terminal.start)
+        ):
+            verdict = "human", "hung_up"
     if verdict is None and far_speech:
         if near is not None:
             verdict = _by_two_channels(
@@ -520,7 +566,12 @@ def _collect_evidence(
             for signal in one.signals
         ]
         items += [
-            Evidence("beep", beep.start, beep.end, f"{side}: {beep.hz[0]:.0f} Hz after speech")
+            Evidence(
+                "beep",
+                beep.start,
+                beep.end,
+                f"{side}: {'+'.join(f'{hz:.0f}' for hz in beep.hz)} Hz after speech",
+            )
             for beep in one.beeps
         ]
         for span in one.activity.music:

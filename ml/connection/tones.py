@@ -577,11 +577,14 @@ def _is_cut_ring(
 ) -> bool:
     """A single ring that never reached its length is believed where the recording ends
     in it, where no other network has its two frequencies, or where nothing else sounds."""
+    ends_cut = tone.end > duration - 0.06
+    if ends_cut and tone.seconds > 0.1 and min(tone.share, tone.purity) > 0.95:
+        return True
     return (
-        tone.share > 0.8
+        max(tone.share, tone.purity if ends_cut else 0.0) > 0.8
         and tone.seconds > 0.25
         and (
-            tone.end > duration - 0.06
+            ends_cut
             or len(specification.hz) == 2
             or tone.start < 0.06
             or (is_alone and tone.share > 0.93)
@@ -690,6 +693,30 @@ def _fax(tones: list[Tone]) -> list[Signal]:
     return found
 
 
+def is_network(tone: Tone) -> bool:
+    """Whether its frequencies are those of some network's tone."""
+    tolerance = load_table()["tolerance"]["frequency_hz"]
+    return any(_fits_hz(tone, hz, tolerance) for hz in _network_hz())
+
+
+def is_key(tone: Tone) -> bool:
+    """Whether its two frequencies are those of a key (DTMF)."""
+    return _key(tone) is not None
+
+
+def _key(tone: Tone) -> str | None:
+    block = load_table()["dtmf"]
+    if len(tone.hz) != 2:
+        return None
+    row, column = (
+        next((i for i, f in enumerate(group) if abs(hz - f) <= block["tolerance_ratio"] * f), None)
+        for hz, group in zip(tone.hz, (block["low_hz"], block["high_hz"]), strict=True)
+    )
+    if row is None or column is None:
+        return None
+    return str(block["keys"][row][column])
+
+
 def _dtmf(tones: list[Tone]) -> list[Signal]:
     """Keys pressed, neighbours within 3 s as one signal whose detail is the digits."""
     block = load_table()["dtmf"]
@@ -697,16 +724,9 @@ def _dtmf(tones: list[Tone]) -> list[Signal]:
     for tone in tones:
         if len(tone.hz) != 2 or tone.seconds > block["max_ms"] / 1000 or tone.share < 0.9:
             continue
-        places = [
-            next(
-                (i for i, f in enumerate(group) if abs(hz - f) <= block["tolerance_ratio"] * f),
-                None,
-            )
-            for hz, group in zip(tone.hz, (block["low_hz"], block["high_hz"]), strict=True)
-        ]
-        row, column = places
-        if row is not None and column is not None:
-            keys.append((tone, block["keys"][row][column]))
+        key = _key(tone)
+        if key is not None:
+            keys.append((tone, key))
     found: list[Signal] = []
     group: list[tuple[Tone, str]] = []
     for tone, key in keys:

@@ -40,7 +40,7 @@ def find_repetition(samples: NDArray[np.int16], speech: list[Span]) -> float | N
     if not matches.size:
         return None
     period = begin + int(matches[0]) - first
-    if not _is_round(samples[first:], period, rules["likeness"]):
+    if not _is_round(samples[first : first + 2 * period], period, rules["likeness"]):
         return None
     return float((begin + matches[-1]) / ANALYSIS_RATE + period / ANALYSIS_RATE)
 
@@ -79,6 +79,54 @@ def _is_round(samples: NDArray[np.int16], period: int, likeness: float) -> bool:
     again = samples[period : period + length].astype(np.float32)
     norm = float(np.sqrt(np.dot(once, once) * np.dot(again, again))) + 1.0
     return float(np.dot(once, again)) > likeness * norm
+
+
+def find_echoes(
+    near_samples: NDArray[np.int16],
+    far_samples: NDArray[np.int16],
+    near: list[Span],
+    far: list[Span],
+) -> list[Span]:
+    """The stretches of the far side's speech that are the near side's own, come back delayed.
+
+    Samples of both channels at 8 kHz, shape (samples,). An echo has one delay throughout, so that
+    the correlations of all stretches in question are summed over the delay before the best is taken.
+    """
+    from scipy.signal import fftconvolve
+
+    rules = load_rules()["echo"]
+    reach = round(rules["longest_delay_seconds"] * ANALYSIS_RATE)
+    total = np.zeros(reach + 1)
+    weight = 0.0
+    curves: list[tuple[Span, NDArray[np.float64]]] = []
+    for start, end in far:
+        covered = sum(
+            max(0.0, min(end, stop + rules["longest_delay_seconds"]) - max(start, begin))
+            for begin, stop in near
+        )
+        if covered < rules["covered"] * (end - start) or weight > rules["longest_tested_seconds"]:
+            continue
+        first, last = round(start * ANALYSIS_RATE), round(end * ANALYSIS_RATE)
+        back = far_samples[first:last].astype(np.float32)
+        sent = np.zeros(reach + back.size, dtype=np.float32)
+        source = near_samples[max(0, first - reach) : first + back.size].astype(np.float32)
+        sent[sent.size - source.size :] = source
+        product = np.abs(fftconvolve(sent, back[::-1], mode="valid"))[::-1]
+        sums = np.concatenate(([0.0], np.cumsum(sent.astype(np.float64) ** 2)))
+        energy = (sums[back.size :] - sums[: -back.size])[::-1]
+        own = float(np.dot(back, back))
+        weaker = 10 ** (rules["weaker_db"] / 10)
+        curve = product / np.sqrt(own * np.maximum(energy, own * weaker) + 1.0)
+        curves.append(((start, end), curve))
+        total += (end - start) * curve
+        weight += end - start
+    if not curves:
+        return []
+    delay = int(total.argmax())
+    if total[delay] < rules["likeness"] * weight * 0.5:
+        return []
+    window = slice(max(0, delay - 8), delay + 9)  # 1 ms: resampling and clocks
+    return [span for span, curve in curves if float(curve[window].max()) > rules["likeness"]]
 
 
 def are_two_voices(speech: list[Span], frames: Frames, samples: NDArray[np.int16]) -> bool:
