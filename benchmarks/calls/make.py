@@ -155,7 +155,9 @@ def _add_rooms(board: Board, agent: Signal, customer: Signal, conditions: list[s
     if stop <= start:
         return
     kind = str(random.choice(["room", "pink", "white", "street"], p=[0.5, 0.2, 0.1, 0.2]))
-    usual = (-70.0, -50.0) if random.random() < 0.75 else (-50.0, -38.0)
+    # A quarter of the rooms cannot be heard: there only the ring, a click or a voice tells.
+    ranges = [(-70.0, -50.0), (-50.0, -38.0), (-95.0, -76.0)]
+    usual = ranges[int(random.choice(3, p=[0.55, 0.2, 0.25]))]
     level = min(float(random.uniform(*usual)), board.customer_level - 10)
     if level > -50:
         conditions.append(f"noise:{kind}")

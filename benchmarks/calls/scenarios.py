@@ -7,7 +7,7 @@ lifts the receiver, and puts nothing of the called side before that but the netw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.calls import sounds
 from benchmarks.calls.sounds import RATE, Random, Signal
@@ -56,6 +56,8 @@ class Board:
     first_sound: float | None = None
     is_real: bool = False
     is_synthetic: bool = False
+    spoken: set[int] = field(default_factory=set)
+    """Hashes of the utterances used: nobody says a thing twice in the very same way."""
 
     # -- laying sounds
 
@@ -73,9 +75,16 @@ class Board:
     def take(self, kind: str, side: int) -> Clip:
         """A person's utterance at that side's level."""
         voice = self.agent_voice if side == AGENT else self.customer_voice
-        clip = self.speech.clip(kind, self.language, voice, self.random)
+        for _ in range(4):
+            clip = self.speech.clip(kind, self.language, voice, self.random)
+            print_of = hash(clip.signal.tobytes())
+            if print_of not in self.spoken:
+                break
+        self.spoken.add(print_of)
+        # A person's pace and pitch are never the same; the prompts of a machine are.
+        varied = sounds.shifted(clip.signal, float(self.random.uniform(0.95, 1.05)))
         level = self.agent_level if side == AGENT else self.customer_level
-        return self._noted(clip, level + self.random.normal(0, 1.5))
+        return self._noted(replace(clip, signal=varied), level + self.random.normal(0, 1.5))
 
     def machine(self, kind: str) -> Clip:
         clip = self.speech.clip(kind, self.language, self.customer_voice, self.random)
@@ -291,7 +300,9 @@ def information_tone_with_words(board: Board) -> Truth:
         board.wait(0.1, 0.8)
         board.now = board.put(CUSTOMER, announcement.signal)
         board.wait(0.5, 2)
-    return Truth(outcome, False, False, also_acceptable=tuple(w for w in _WORDS if w != "ivr"))
+    return Truth(
+        outcome, False, False, also_acceptable=tuple(w for w in _WORDS if w not in ("ivr", outcome))
+    )
 
 
 def _announced(board: Board, times: int) -> str:

@@ -210,12 +210,12 @@ class RecordedSpeech:
                 or self._by_language.get(("word", language))
                 or spoken
             )
-            limits = {"word": (0.15, 1.3), "greeting": (0.6, 3.0), "hello": (0.5, 2.5)}
+            limits = {"word": (0.15, 1.3), "greeting": (0.6, 2.4), "hello": (0.5, 2.5)}
             pool = words if kind == "word" else spoken
             least, most = limits.get(kind, (0.8, 14.0))
             fitting = [e for e in pool if least <= e.seconds <= most] or pool
             signal = _load(fitting[int(random.integers(len(fitting)))].path)
-        return Clip(_shifted(signal, float(shift)), True)
+        return Clip(sounds.shifted(signal, float(shift)), True)
 
     def _sentence(self, language: str, name: str, count: int, random: Random) -> Signal:
         """Mandarin syllables of one voice run together, with a phrase break now and then."""
@@ -223,7 +223,7 @@ class RecordedSpeech:
         joined = np.zeros(0, np.float32)
         pace = random.uniform(1.1, 1.5)
         for index in range(count):
-            piece = _shifted(_load(entries[int(random.integers(len(entries)))].path), pace)
+            piece = sounds.shifted(_load(entries[int(random.integers(len(entries)))].path), pace)
             overlap = min(round(0.04 * RATE), len(joined), len(piece))
             if index and random.random() < 0.12:
                 joined, overlap = np.concatenate([joined, sounds.silence(0.25)]), 0
@@ -238,7 +238,7 @@ class RecordedSpeech:
         name, shift = speaker.split("|")
         entries = self._by_voice[("dialogue", language, name)]
         signal = self._joined(entries, 4.0, 10.0, random)
-        return Clip(_shifted(signal, float(shift)), True)
+        return Clip(sounds.shifted(signal, float(shift)), True)
 
     def _joined(self, entries: list[_Entry], least: float, most: float, random: Random) -> Signal:
         """Recordings one after another until `least` seconds are there; never over `most` + one."""
@@ -283,12 +283,3 @@ def _load(path: Path) -> Signal:
         signal = resample_poly(signal, RATE, rate)
     mono: Signal = signal.astype(np.float32)
     return mono
-
-
-def _shifted(signal: Signal, factor: float) -> Signal:
-    """Faster and higher by `factor`, as a tape would do."""
-    if abs(factor - 1) < 0.005 or len(signal) < 2:
-        return signal
-    places = np.arange(0, len(signal) - 1, factor)
-    moved: Signal = np.interp(places, np.arange(len(signal)), signal).astype(np.float32)
-    return moved
