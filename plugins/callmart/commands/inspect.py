@@ -273,9 +273,10 @@ class _Run:
             yield count
         seconds = time.monotonic() - began
         summary = load_words(self.language)["summary"]
+        commonest = sorted(self.outcomes, key=lambda outcome: (-self.outcomes[outcome], outcome))
         parts = [
             summary["recordings"].format(count=self.done),
-            *(f"{count} {outcome}" for outcome, count in self.outcomes.most_common()),
+            *(f"{self.outcomes[outcome]} {outcome}" for outcome in commonest),
             summary["took"].format(seconds=length(seconds)),
             self._speed(seconds),
         ]

@@ -38,6 +38,7 @@ _WINDOW = 512  # 64 ms: tells 440 from 480 Hz
 _FRAMES_A_COLUMN = 8  # more change nothing that one sees
 _TOP_HZ = 4000
 _SPACING = 10
+_MOST_ROWS = 8
 _RANGE_DB = 70.0  # below the loudest: deeper lies only a codec's rounding
 _CHARACTER_WIDTH = 5.9  # of the labels' size, on average; a Chinese one is twice as wide
 
@@ -161,13 +162,14 @@ def compose(
     sides = recording.sides + sorted(known - set(recording.sides))
     scene = _Scene(found, recording.duration_seconds, sides, words, theme)
     panels: list[Any] = []
-    peak = max(int(np.abs(recording.samples.astype(np.int32)).max(initial=0)), 64) / 32768
+    waves = [envelope(channel) for channel in recording.samples]
+    peak = max(2e-3, *(float(np.abs(wave).max(initial=0.0)) for wave in waves))
     decibels = [spectrogram_db(channel) for channel in recording.samples]
     highest = max(float(values.max(initial=-120.0)) for values in decibels)
     highest = max(round(highest), -60)
     lowest = highest - _RANGE_DB
-    for side, channel, powers in zip(recording.sides, recording.samples, decibels, strict=True):
-        panels.append(_wave(scene, side, channel, peak))
+    for side, wave, powers in zip(recording.sides, waves, decibels, strict=True):
+        panels.append(_wave(scene, side, wave, peak))
         panels.append(_spectrum(scene, side, powers, lowest, highest))
     panels.append(_heard(scene))
     if found.turns:
@@ -332,10 +334,10 @@ def _spans(scene: _Scene, side: str) -> list[dict[str, Any]]:
     return spans
 
 
-def _wave(scene: _Scene, side: str, channel: NDArray[np.int16], peak: float) -> Any:
+def _wave(scene: _Scene, side: str, lowest_highest: NDArray[np.float32], peak: float) -> Any:
     import altair as alt
 
-    low, high = envelope(channel)
+    low, high = lowest_highest
     times = np.linspace(0, scene.duration, low.size, endpoint=False)
     values = [
         {"start": round(float(t), 4), "low": round(float(a), 5), "high": round(float(b), 5)}
@@ -404,42 +406,48 @@ def _spectrum(
 
 
 def _heard(scene: _Scene) -> Any:
-    """Every piece of evidence as a bar with its words, in as many rows as they need."""
+    """The evidence as bars, what is alike in one row, with its words where the first begins."""
     import altair as alt
 
-    duration = max(scene.duration, 1e-3)
+    second = WIDTH / max(scene.duration, 1e-3)
+    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for item in scene.found.report["evidence"]:
+        alike.setdefault((item["kind"], item["detail"]), []).append(item)
     rows: list[float] = []  # where each row is free again, in points
     bars = []
-    for item in scene.found.report["evidence"]:
-        side, detail = wording.side_and_detail(item["detail"])
+    for (kind, detail), items in alike.items():
+        side, detail = wording.side_and_detail(detail)
         who = scene.words["sides"].get(side, "")
-        words = " · ".join(
-            filter(None, (wording.kind_word(item["kind"], scene.words), who, detail))
-        )
-        label = _shortened(words, 84)
-        start = item["start_seconds"] / duration * WIDTH
-        end = max(start + 2, item["end_seconds"] / duration * WIDTH)
+        count = f"{len(items)} ×" if len(items) > 1 else ""
+        phrases = (count, wording.kind_word(kind, scene.words), who, detail)
+        label = _shortened(" · ".join(filter(None, phrases)), 84)
+        start, end = items[0]["start_seconds"] * second, items[-1]["end_seconds"] * second
         wide = _points(label)
         # Where the words would run over the edge they end at the bar instead of beginning there.
-        left = start if start + wide <= WIDTH else max(0.0, start - wide)
+        is_before = start + wide > WIDTH and start >= wide
+        left = start - wide if is_before else start
         row = next((i for i, free in enumerate(rows) if free <= left), len(rows))
-        if row == len(rows):
+        if row == len(rows) and row < _MOST_ROWS:
             rows.append(0.0)
-        rows[row] = max(end, left + wide) + 8
-        sort = wording.sort_of(item["kind"])
-        bars.append(
+        elif row == len(rows):  # no row is free and no more are made: bars without words
+            row, label = _MOST_ROWS - 1, ""
+        rows[row] = max(rows[row], end, left + wide) + 8
+        sort = wording.sort_of(kind)
+        bars += [
             {
                 "start": item["start_seconds"],
-                "end": item["end_seconds"],
-                "left": left + 3,
+                "end": max(item["end_seconds"], item["start_seconds"] + 2 / second),
+                "at": start - 4 if is_before else start + 3,
+                "is_before": is_before,
                 "top": row * _LABEL_HEIGHT + 2,
                 "bottom": (row + 1) * _LABEL_HEIGHT - 2,
                 "middle": (row + 0.5) * _LABEL_HEIGHT,
                 "colour": scene.theme.marks.get(side if sort == "speech" else sort),
-                "label": label,
-                "kind": item["kind"],
+                "label": label if item is items[0] else "",
+                "kind": kind,
             }
-        )
+            for item in items
+        ]
     height = max(1, len(rows)) * _LABEL_HEIGHT
     data = alt.Chart(scene.data(bars))
     title = alt.Axis(
@@ -453,13 +461,22 @@ def _heard(scene: _Scene) -> Any:
         y2="bottom:Q",
         color=alt.Color("colour:N", scale=None),
     )
-    label = data.mark_text(align="left", baseline="middle", fontSize=11, color=scene.theme.ink)
-    words_layer = label.encode(
-        x=alt.X("left:Q", scale=None, axis=None),
-        y=alt.Y("middle:Q", scale=alt.Scale(domain=[0, height], reverse=True)),
-        text="label:N",
-    )
-    layers = alt.layer(bar, *_answered(scene), words_layer).resolve_scale(x="independent")
+    texts = [
+        data.transform_filter(alt.datum.is_before == is_before)
+        .mark_text(
+            align="right" if is_before else "left",
+            baseline="middle",
+            fontSize=11,
+            color=scene.theme.ink,
+        )
+        .encode(
+            x=alt.X("at:Q", scale=None, axis=None),
+            y=alt.Y("middle:Q", scale=alt.Scale(domain=[0, height], reverse=True)),
+            text="label:N",
+        )
+        for is_before in (False, True)
+    ]
+    layers = alt.layer(bar, *_answered(scene), *texts).resolve_scale(x="independent")
     return layers.properties(width=WIDTH, height=height)
 
 

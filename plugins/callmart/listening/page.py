@@ -38,6 +38,8 @@ _COLOURS = {
 }
 _LETTERS = {"angry": "A", "happy": "H", "neutral": "n", "sad": "s"}
 _LEVELS = "▁▂▃▄▅▆▇█"
+_ALIKE = 4
+"""Of pieces of evidence that read alike, so many are listed; the picture shows all."""
 _STEADY_POINTS = 5.0
 """A change of the emotion index (0–100) that is not called a movement."""
 
@@ -263,9 +265,13 @@ def _evidence(report: Mapping[str, Any], words: Words) -> RenderableType:
     table.add_column(columns["side"], no_wrap=True)
     table.add_column(columns["detail"], overflow="fold")
     duration = report["duration_seconds"]
-    for item in report["evidence"]:
+    for item, more in _folded(report["evidence"]):
         side, detail = wording.side_and_detail(item["detail"])
         sort = wording.sort_of(item["kind"])
+        if more:
+            detail = f"{detail} · " + columns["more"].format(
+                count=len(more), place=wording.place(more[-1]["start_seconds"], duration)
+            )
         table.add_row(
             wording.place(item["start_seconds"], duration),
             wording.place(item["end_seconds"], duration),
@@ -274,6 +280,25 @@ def _evidence(report: Mapping[str, Any], words: Words) -> RenderableType:
             _plain(detail),
         )
     return table if table.row_count else _plain("–")
+
+
+def _folded(
+    evidence: Sequence[Mapping[str, Any]],
+) -> list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
+    """The evidence in order; of what is alike more than a few times, the rest with the last shown."""
+    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    shown: list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]] = []
+    for item in evidence:
+        key = (item["kind"], item["detail"])
+        group = alike.setdefault(key, [])
+        group.append(item)
+        if len(group) <= _ALIKE:
+            shown.append((item, []))
+    for place, (item, _) in enumerate(shown):
+        group = alike[item["kind"], item["detail"]]
+        if len(group) > _ALIKE and item is group[_ALIKE - 1]:
+            shown[place] = (item, group[_ALIKE:])
+    return shown
 
 
 def _plain(value: str, style: str = "") -> Text:
