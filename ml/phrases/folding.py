@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -184,23 +184,54 @@ def text_of(codes: Codes) -> str:
     return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
 
 
-@dataclass(frozen=True)
 class Folded:
     """A buffer of text and its folded form.
 
     text: folded; codes: the same as code points, shape (n,)
     places: shape (n,), place of each folded character in the buffer as delivered
-    gaps: shape (n,), one byte each: what lies between this character and the next (GAP_…)
-    spaced: shape (n,), one byte each: 1 letter of a script with blanks, 2 digit, 0 other
     raw_kind: shape (delivered length,), classes of the delivered characters
     """
 
-    text: str
-    codes: Codes
-    places: Places
-    gaps: bytes
-    spaced: bytes
-    raw_kind: bytes
+    def __init__(self, codes: Codes, places: Places, kind: npt.NDArray[np.uint8]) -> None:
+        """kind: shape (delivered length,); codes and places as above."""
+        self.text = text_of(codes)
+        self.codes = codes
+        self.places = places
+        self.raw_kind = kind.tobytes()
+        self._kind = kind
+
+    @cached_property
+    def gaps(self) -> bytes:
+        """Shape (n,), one byte each: what lies between this character and the next (GAP_…)."""
+        places = self.places
+        if not places.size:
+            return b""
+        # The classes of all characters from each kept one up to the next; what is kept is neither
+        # blank nor punctuation itself.
+        between = np.bitwise_or.reduceat(self._kind, places)
+        gaps = np.zeros(places.size, dtype=np.uint8)
+        gaps[:-1] = np.diff(places) > 1
+        gaps[(between & _PUNCTUATION) != 0] = GAP_PUNCTUATION
+        gaps[(between & _BLANK) != 0] = GAP_BLANK
+        gaps[-1] = GAP_NONE
+        return gaps.tobytes()
+
+    def gap_behind(self, place: int) -> int:
+        """The same as `gaps[place]`, for a few places of a long text; `place` is not the last."""
+        first, end = int(self.places[place]) + 1, int(self.places[place + 1])
+        if first == end:
+            return GAP_NONE
+        between = self.raw_kind[first:end]
+        if any(kind & _BLANK for kind in between):
+            return GAP_BLANK
+        return GAP_PUNCTUATION if any(kind & _PUNCTUATION for kind in between) else GAP_OTHER
+
+    @cached_property
+    def spaced(self) -> bytes:
+        """Shape (n,), one byte each: 1 letter of a script with blanks, 2 digit, 0 other."""
+        # _LETTER is 2 and _DIGIT 4: 1 and 2 are left.
+        spaced: bytes = ((self._kind[self.places] & (_LETTER | _DIGIT)) >> 1).tobytes()
+        return spaced
 
     def inside_word(self, place: int, step: int) -> bool:
         """Whether the word of the delivered character before (step −1) or at (+1) `place` goes on.
@@ -233,7 +264,7 @@ def fold(text: str, barriers: Places | None = None, silent: Places | None = None
     raw = codes_of(text)
     kind = tables.kind[raw]
     folded = tables.fold[raw]
-    stops = np.flatnonzero(tables.plain[raw] == ord("."))
+    stops = np.flatnonzero((raw == 0x2E) | (raw == 0xFF0E) | (raw == 0xFE52))
     if stops.size:
         following = stops + 1
         for _ in range(8):  # zero-width characters between the stop and the blank
@@ -253,27 +284,8 @@ def fold(text: str, barriers: Places | None = None, silent: Places | None = None
         kind[silent] = _BLANK
     if barriers is not None:
         folded[barriers] = ord(BARRIER)
-    return _assemble(folded, kind)
-
-
-def _assemble(folded: Codes, kind: npt.NDArray[np.uint8]) -> Folded:
     places = np.flatnonzero(folded)
-    kept = folded[places]
-    kept_kind = kind[places]
-    if places.size:
-        # The classes of all characters from each kept one up to the next; what is kept is neither
-        # blank nor punctuation itself.
-        between = np.bitwise_or.reduceat(kind, places)
-        gaps = np.zeros(places.size, dtype=np.uint8)
-        gaps[:-1] = np.diff(places) > 1
-        gaps[(between & _PUNCTUATION) != 0] = GAP_PUNCTUATION
-        gaps[(between & _BLANK) != 0] = GAP_BLANK
-        gaps[-1] = GAP_NONE
-    else:
-        gaps = np.zeros(0, dtype=np.uint8)
-    # _LETTER is 2 and _DIGIT 4: 1 and 2 are left.
-    spaced = (kept_kind & (_LETTER | _DIGIT)) >> 1
-    return Folded(text_of(kept), kept, places, gaps.tobytes(), spaced.tobytes(), kind.tobytes())
+    return Folded(folded[places], places, kind)
 
 
 def plain(text: str) -> str:
@@ -330,7 +342,7 @@ def speech_sizes(texts: Sequence[str]) -> tuple[Places, Places]:
     goes_on = before | (_shifted(apostrophe[seen]) & _shifted(before))
     starts = np.zeros(kind.size, dtype=bool)
     starts[seen] = word[seen] & ~goes_on
-    lengths = np.fromiter((len(text) + 1 for text in texts), dtype=np.intp, count=len(texts))
+    lengths = np.fromiter(map(len, texts), dtype=np.intp, count=len(texts)) + 1
     ends = np.cumsum(lengths)
     begins = ends - lengths
     characters = np.add.reduceat((kind & _UNSPACED_CHARACTER) >> 7, begins, dtype=np.intp)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -138,7 +139,10 @@ def _is_whole(phrase: _Phrase, text: Folded, start: int, end: int) -> bool:
     if phrase.ends_word and text.inside_word(int(text.places[end - 1]) + 1, 1):
         return False
     if phrase.checks_joints:
-        for wanted, gap in zip(phrase.joints, text.gaps[start : end - 1], strict=True):
+        for place, wanted in enumerate(phrase.joints, start):
+            if wanted == GAP_OTHER:
+                continue
+            gap = text.gap_behind(place)
             if (wanted == GAP_NONE and gap == GAP_BLANK) or (
                 wanted == GAP_BLANK and gap == GAP_NONE
             ):
@@ -177,40 +181,60 @@ class _PatternGroup:
 # --- a transcript as one text ----------------------------------------------------------------------
 
 
-@dataclass
-class _Turn:
-    """What one speaker says without being interrupted: segments in order of time."""
+# What one speaker says without being interrupted: the side, and the segments in order of time.
+_Turn = tuple[str | None, list[Segment]]
+# A side speaks with one voice; without sides the supplier's label tells speakers apart.
+_Speaker = str | tuple[str | None]
 
-    role: str | None
-    segments: list[Segment] = field(default_factory=list)
+# Four ideographs or three English words: no back-channel, whatever else is there.
+_LOOKED_AT: Final = 60  # characters; what has shown nothing by then is counted
+_SURELY_LONG: Final = re.compile(r"[\u4e00-\u9fff]{4}|(?:[A-Za-z]+[ ,]+){2}[A-Za-z]")
 
 
 def _turns(segments: Sequence[Segment]) -> list[_Turn]:
     """Join the turns of each speaker, across back-channels too."""
-    characters, words = folding.speech_sizes([s.text[s.speech_start :] for s in segments])
-    is_short = (characters <= _BACK_CHANNEL_CHARACTERS) & (words <= _BACK_CHANNEL_WORDS)
+    perhaps = [
+        place
+        for place, segment in enumerate(segments)
+        if not _SURELY_LONG.search(
+            segment.text, segment.speech_start, segment.speech_start + _LOOKED_AT
+        )
+    ]
+    sizes = folding.speech_sizes([segments[n].text[segments[n].speech_start :] for n in perhaps])
+    short = {
+        place: (characters, words)
+        for place, characters, words in zip(
+            perhaps, *(size.tolist() for size in sizes), strict=True
+        )
+        if characters <= _BACK_CHANNEL_CHARACTERS and words <= _BACK_CHANNEL_WORDS
+    }
     turns: list[_Turn] = []
-    running: dict[tuple[str | None, str | None], _Turn] = {}
+    running: dict[_Speaker, _Turn] = {}
     # What others have said since a running speaker's last segment: characters and words.
-    between: dict[tuple[str | None, str | None], tuple[int, int]] = {}
-    for place, (segment, short) in enumerate(zip(segments, is_short.tolist(), strict=True)):
-        # A side speaks with one voice; without sides the supplier's label tells speakers apart.
-        speaker = (segment.role, None if segment.role else segment.speaker)
+    between: dict[_Speaker, tuple[int, int]] = {}
+    alone: _Speaker | None = None  # the one running speaker behind a long segment
+    for place, segment in enumerate(segments):
+        speaker = segment.role or (segment.speaker,)
+        if speaker == alone and place not in short:
+            turns[-1][1].append(segment)
+            continue
         turn = running.get(speaker)
         if turn is None:
-            turn = _Turn(segment.role, [segment])
+            turn = (segment.role, [segment])
             turns.append(turn)
         else:
-            turn.segments.append(segment)
-        if not short:
+            turn[1].append(segment)
+        if place not in short:
             running = {speaker: turn}
-            between = {}
+            between.clear()
+            alone = speaker if turn is turns[-1] else None
             continue
+        alone = None
         running[speaker] = turn
         between.pop(speaker, None)
         for other in [key for key in running if key != speaker]:
             before = between.get(other, (0, 0))
-            total = (before[0] + int(characters[place]), before[1] + int(words[place]))
+            total = (before[0] + short[place][0], before[1] + short[place][1])
             between[other] = total
             if not _is_back_channel(*total):
                 del running[other], between[other]
@@ -228,15 +252,16 @@ class _Text:
 
     def __init__(self, transcript: Transcript) -> None:
         self.in_time = in_time_order(transcript.segments)
-        self.turns = _turns(self.in_time)
-        self.segments = [segment for turn in self.turns for segment in turn.segments]
+        turns = _turns(self.in_time)
+        self.roles = [role for role, _ in turns]
+        self.segments = [segment for _, segments in turns for segment in segments]
         texts = [segment.text for segment in self.segments]
         # Every segment ends with a line feed: a blank that ends words and sentences. The one at
         # the end of a turn becomes a barrier.
         self.raw = "\n".join([*texts, ""])
         ends = np.cumsum(np.fromiter(map(len, texts), dtype=np.intp, count=len(texts)) + 1)
         self.segment_starts: list[int] = [0, *ends[:-1].tolist()]
-        sizes = np.fromiter((len(t.segments) for t in self.turns), np.intp, len(self.turns))
+        sizes = np.fromiter((len(segments) for _, segments in turns), np.intp, len(turns))
         # Of each turn the first segment's number in the buffer, and one more at the end.
         firsts = np.concatenate(([0], np.cumsum(sizes)))
         self._first_segments: list[int] = firsts.tolist()
@@ -389,11 +414,11 @@ class Matcher:
         return self._known_active[key]
 
     @staticmethod
-    def _speaks(text: _Text, role: str) -> bool:
+    def _speaks(text: _Text, wanted: str) -> bool:
         """Whether a side says anything at all."""
         return any(
-            role in ("any", turn.role) and text.is_spoken(number)
-            for number, turn in enumerate(text.turns)
+            wanted in ("any", role) and text.is_spoken(number)
+            for number, role in enumerate(text.roles)
         )
 
     def _find_all(self, text: _Text, active: list[bool]) -> dict[int, list[_Find]]:
@@ -404,7 +429,7 @@ class Matcher:
         def note(start: int, end: int, phrase: _Phrase) -> None:
             turn = text.turn_at(start)
             rule = self.rules[phrase.rule]
-            if rule.role != "any" and text.turns[turn].role != rule.role:
+            if rule.role != "any" and text.roles[turn] != rule.role:
                 return
             found.setdefault(phrase.rule, set()).add(
                 _Find(
@@ -578,9 +603,13 @@ class _HitMaker:
     def __init__(self, transcript: Transcript, text: _Text) -> None:
         self._call_id = transcript.call_id
         self._text = text
-        self._order = {segment.index: n for n, segment in enumerate(text.in_time)}
         self._in_time = text.in_time
         self._aligned: dict[int, list[tuple[int, int, int | None, int | None]]] = {}
+
+    @cached_property
+    def _order(self) -> dict[int, int]:
+        """Delivered place of a segment → its place in order of time."""
+        return {segment.index: n for n, segment in enumerate(self._in_time)}
 
     def _words(self, segment: Segment) -> list[tuple[int, int, int | None, int | None]]:
         """(first code point, end, start_ms, end_ms) of the words found again in the text."""
@@ -641,7 +670,6 @@ class _HitMaker:
             low = offset if number == first else 0
             high = end_offset + 1 if number == last else len(said)
             pieces.append(said[low:high])
-        turn = text.turns[find.turn]
         turn_start, turn_end = text.turn_places(find.turn)
         context = text.raw[
             max(turn_start, find.start - _CONTEXT_CHARS) : min(turn_end, find.end + _CONTEXT_CHARS)
@@ -650,7 +678,7 @@ class _HitMaker:
             call_id=self._call_id,
             rule_id=rule.id,
             kind="prohibited",
-            role=turn.role,
+            role=text.roles[find.turn],
             start_ms=start_ms,
             end_ms=end_ms,
             segment_index=segment.index,

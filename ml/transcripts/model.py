@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -61,12 +62,20 @@ class Transcript:
     problems: tuple[str, ...] = field(default=())
 
 
+def _ascend(numbers: list[int]) -> bool:
+    return all(map(operator.le, numbers, numbers[1:]))
+
+
 def in_time_order(segments: Iterable[Segment]) -> tuple[Segment, ...]:
     """Segments by start time; one without a time stays behind the one delivered before it.
 
     The result does not depend on the order in which the segments are given.
     """
-    delivered = sorted(segments, key=lambda segment: segment.index)
+    given = tuple(segments)
+    starts = [s.start_ms for s in given if s.start_ms is not None]
+    if len(starts) == len(given) and _ascend(starts) and _ascend([s.index for s in given]):
+        return given
+    delivered = sorted(given, key=lambda segment: segment.index)
     latest = next((s.start_ms for s in delivered if s.start_ms is not None), 0)
     keyed: list[tuple[int, int]] = []
     for place, segment in enumerate(delivered):

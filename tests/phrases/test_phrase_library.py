@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,13 @@ def call(role: str, *texts: str) -> Transcript:
     return read_transcript(json.dumps({"call_id": "c", "segments": segments}).encode(), "c.json")
 
 
+@lru_cache(maxsize=2)
+def matcher_of(rules: RuleSet) -> Matcher:
+    return Matcher(rules.rules)
+
+
 def found(rules: RuleSet, role: str, text: str) -> set[str]:
-    hits = Matcher(rules.rules).find(call(role, text), is_connected=False)
+    hits = matcher_of(rules).find(call(role, text), is_connected=False)
     return {hit.rule_id for hit in hits if hit.kind == "prohibited"}
 
 
