@@ -7,13 +7,16 @@ G.711 has no header). FFmpeg, inside PyAV's wheel, does the decoding and the res
 from __future__ import annotations
 
 import io
+import mmap
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -37,6 +40,11 @@ _HEADERLESS = {
     "gsm": ("gsm", "gsm"),
 }
 _GSM_FRAME_BYTES = 33  # ETSI EN 300 961: 260 bits in 33 bytes, whose first nibble is 0xD
+_BLOCK = 60 * ANALYSIS_RATE  # what is gone through at a time
+# 15 minutes (29 MB of two channels); what is longer lies in a temporary file, so that memory does
+# not grow with the length of a call.
+_LONGEST_IN_MEMORY = 15 * 60 * ANALYSIS_RATE
+_FAULT_BYTES = 1 << 16  # Linux maps this much of a file around a byte that is read
 # Bytes of one 8-bit law read as the other jump about; neighbouring samples of the right one agree.
 # 1 − their correlation is 1.6 to 4.7 times as large under the wrong law on speech and tones, and
 # the same on white noise, of which nothing is said.
@@ -59,9 +67,9 @@ UnreadableAudio = UnreadableAudioError
 class Recording:
     """Decoded sound at 8 kHz.
 
-    `samples` is int16 of shape (channels, samples): half the memory of float32, so that a
-    two-hour call stays small; `signal` converts. Channel 0 is the agent, 1 the customer; one row
-    means that both (or one speaker) are in it.
+    `samples` is int16 of shape (channels, samples), not to be written to. Channel 0 is the agent, 1
+    the customer; one row means that both (or one speaker) are in it. Those of a long recording
+    lie in a temporary file: any part of them, such as `samples[1, a:b]`, is read from there.
     """
 
     samples: Samples
@@ -74,7 +82,7 @@ class Recording:
 
     @property
     def signal(self) -> Signal:
-        """float32 of shape (channels, samples), full scale ±1."""
+        """float32 of shape (channels, samples), full scale ±1: all of it, in memory."""
         signal: Signal = self.samples.astype(np.float32)
         signal *= np.float32(1 / 32768)
         return signal
@@ -82,6 +90,14 @@ class Recording:
     @property
     def duration_seconds(self) -> float:
         return float(self.samples.shape[1]) / self.sampling_rate
+
+    def peak(self, channel: int) -> int:
+        """Largest distance from 0 in a channel, 0–32768."""
+        highest = 0
+        for start in range(0, self.samples.shape[1], _BLOCK):
+            block = self.samples[channel, start : start + _BLOCK]
+            highest = max(highest, int(block.max()), -int(block.min()))
+        return highest
 
     @property
     def sides(self) -> list[str]:
@@ -116,48 +132,45 @@ def decode(source: str | Path | bytes, extension: str | None = None) -> Recordin
     notes: list[str] = []
     container, codec_name = _recognise(head, suffix, notes)
     try:
-        samples, codec, rate, channels = _decode_frames(opener, head, container, notes)
+        found = _decode_frames(opener, head, container, notes)
     except UnreadableAudioError:
         law = _guess_law(head) if container is None else None
         if law is None:
             raise
         notes.append(f"named .{suffix}, its content is raw {law}")
         codec_name = f"pcm_{law}"
-        samples, codec, rate, channels = _decode_frames(opener, head, law, notes)
-    if samples.shape[1] == 0:
+        found = _decode_frames(opener, head, law, notes)
+    if found.samples.shape[1] == 0:
         raise UnreadableAudioError(f"a header ({size} bytes in all) and no sample")
-    if channels > 2:
-        notes.append(f"{channels} channels; the first two were used")
-    if samples.shape[0] == 2 and _are_identical(samples):
-        samples = np.ascontiguousarray(samples[:1])
+    if found.source_channels > 2:
+        notes.append(f"{found.source_channels} channels; the first two were used")
+    if _are_identical(found):
+        found = _first_row(found)
         notes.append("both channels carry the same sound: taken as one")
-    return Recording(
-        samples=samples,
-        codec=codec_name or codec,
-        source_sampling_rate=rate,
-        source_channels=channels,
-        notes=tuple(notes),
-    )
+    return replace(found, codec=codec_name or found.codec, notes=tuple(notes))
 
 
 def merge(agent: Recording, customer: Recording) -> Recording:
     """One recording of two sides from the two-file form; the shorter one is filled with silence."""
-    first = agent.samples.mean(axis=0, dtype=np.float32).astype(np.int16)
-    second = customer.samples.mean(axis=0, dtype=np.float32).astype(np.int16)
-    length = max(first.size, second.size)
-    samples = np.zeros((2, length), dtype=np.int16)
-    samples[0, : first.size] = first
-    samples[1, : second.size] = second
+    lengths = (agent.samples.shape[1], customer.samples.shape[1])
+    held = _Samples(2, max(lengths))
+    for start in range(0, max(lengths), _BLOCK):
+        rows = np.zeros((2, min(_BLOCK, max(lengths) - start)), dtype=np.int16)
+        for row, side in zip(rows, (agent, customer), strict=True):
+            block = side.samples[:, start : start + _BLOCK]
+            row[: block.shape[1]] = block[0] if len(block) == 1 else block.mean(axis=0)
+        held.append(rows)
     notes = [f"agent: {note}" for note in agent.notes]
     notes += [f"customer: {note}" for note in customer.notes]
-    difference = abs(first.size - second.size) / ANALYSIS_RATE
+    difference = abs(lengths[0] - lengths[1]) / ANALYSIS_RATE
     if difference > 0.5:
         notes.append(f"the two files differ in length by {difference:.1f} s")
     codec = agent.codec if agent.codec == customer.codec else f"{agent.codec}+{customer.codec}"
-    if _are_identical(samples):
-        samples = np.ascontiguousarray(samples[:1])
+    merged = held.recording(codec, agent.source_sampling_rate, 2)
+    if _are_identical(merged):
+        merged = _first_row(merged)
         notes.append("both files carry the same sound: taken as one")
-    return replace(agent, samples=samples, codec=codec, source_channels=2, notes=tuple(notes))
+    return replace(merged, notes=tuple(notes))
 
 
 def _recognise(data: bytes, suffix: str, notes: list[str]) -> tuple[str | None, str | None]:
@@ -282,8 +295,8 @@ def _decode_frames(
     head: bytes,
     container: str | None,
     notes: list[str],
-) -> tuple[Samples, str, int, int]:
-    """All frames that decode, at 8 kHz: (samples (1 or 2, n), codec, source rate, channels)."""
+) -> Recording:
+    """All frames that decode, at 8 kHz; what is amiss goes to `notes`."""
     import av
     from av.audio.resampler import AudioResampler
     from av.container import InputContainer
@@ -295,7 +308,7 @@ def _decode_frames(
         # By itself FFmpeg hands out a tenth of a second at a time, and it searches PCM for hidden
         # DTS sound: with these packets that took 0.1 s a file.
         options = {"max_size": str(_WAV_PACKET_BYTES), "probesize": "32"}
-    held = _Samples()
+    held: _Samples | None = None
     broken = 0
     codec, rate, channels, promised = "", 0, 1, 0.0
     try:
@@ -322,52 +335,110 @@ def _decode_frames(
                     broken += 1
                     continue
                 for frame in frames:
-                    pieces = [frame] if is_ready else resampler.resample(frame)
-                    for piece in pieces:
-                        held.append(_rows(piece, channels), promised)
-            if held.count and not is_ready:
+                    for piece in [frame] if is_ready else resampler.resample(frame):
+                        if held is None:
+                            held = _Samples(min(channels, 2), round(promised * ANALYSIS_RATE))
+                        held.append(_rows(piece, channels))
+            if held is not None and not is_ready:
                 for piece in resampler.resample(None):
-                    held.append(_rows(piece, channels), promised)
+                    held.append(_rows(piece, channels))
     except UnreadableAudioError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
-        if not held.count:
+        if held is None:
             raise UnreadableAudioError(f"no decoder understands it ({error})") from error
         notes.append(f"decoding stopped early ({error})")
     if broken:
         notes.append(f"{broken} damaged pieces were left out")
-    if not held.count:
-        return np.zeros((1, 0), dtype=np.int16), codec, rate, channels
-    samples = held.filled()
+    recording = (held or _Samples(1, 0)).recording(codec, rate, channels)
     if head[:4] == b"RIFF":
         promised = max(promised, _promised_wav_seconds(head))
-    seconds = samples.shape[1] / ANALYSIS_RATE
-    if promised > seconds + 0.5:
+    seconds = recording.duration_seconds
+    if seconds and promised > seconds + 0.5:
         notes.append(f"cut short: {seconds:.1f} s of {promised:.1f} s are there")
-    return samples, codec, rate, channels
+    return recording
 
 
 class _Samples:
-    """Rows of samples that grow; room is made once for the length that the file promises."""
+    """Rows of samples that grow: in memory, or in a temporary file where they are many.
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._store: Samples = np.empty((1, 0), dtype=np.int16)
+    `expected`: how many a row the file promises. A header may promise anything, so that no more
+    is made of it than room at the start.
+    """
 
-    def append(self, rows: Samples, promised_seconds: float) -> None:
-        needed = self.count + rows.shape[1]
-        if needed > self._store.shape[1]:
-            # A header may promise anything: at most six hours are believed at once.
-            hint = round(min(promised_seconds, 21600.0) * ANALYSIS_RATE) + ANALYSIS_RATE
-            size = max(needed, hint if not self.count else self._store.shape[1] * 3 // 2)
-            store = np.empty((rows.shape[0], size), dtype=np.int16)
-            store[:, : self.count] = self._store[:, : self.count]
-            self._store = store
-        self._store[:, self.count : needed] = rows
-        self.count = needed
+    def __init__(self, rows: int, expected: int) -> None:
+        self._count = 0
+        self._file: io.BufferedWriter | None = None
+        self._store: Samples = np.empty(
+            (rows, min(expected + ANALYSIS_RATE, _LONGEST_IN_MEMORY)), dtype=np.int16
+        )
 
-    def filled(self) -> Samples:
-        return self._store[:, : self.count]
+    def append(self, rows: Samples) -> None:
+        needed = self._count + rows.shape[1]
+        if self._file is None and needed > self._store.shape[1]:
+            self._grow(needed)
+        if self._file is None:
+            self._store[:, self._count : needed] = rows
+        else:
+            self._file.write(np.ascontiguousarray(rows.T).data)
+        self._count = needed
+
+    def _grow(self, needed: int) -> None:
+        held = self._store[:, : self._count]
+        if needed > _LONGEST_IN_MEMORY:
+            descriptor, name = tempfile.mkstemp(prefix="callmart-")
+            Path(name).unlink()  # without a name nothing is left behind, whatever happens
+            self._file = io.BufferedWriter(io.FileIO(descriptor, "w"))
+            self._file.write(np.ascontiguousarray(held.T).data)
+            self._store = held[:, :0]
+            return
+        self._store = np.empty((len(held), max(needed, held.shape[1] * 3 // 2)), dtype=np.int16)
+        self._store[:, : self._count] = held
+
+    def recording(self, codec: str, rate: int, channels: int) -> Recording:
+        """What was gathered."""
+        if self._file is None:
+            return Recording(self._store[:, : self._count], codec, rate, channels)
+        with self._file as file:
+            file.flush()
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return Recording(_Mapped.over(mapping, len(self._store)), codec, rate, channels)
+
+
+class _Mapped(np.ndarray[Any, np.dtype[np.int16]]):
+    """Samples in a file, shape (channels, samples) or (samples,).
+
+    Cut in time they are copied, and the memory that the file's pages took is given back at once:
+    it does not add up while one goes through a recording. All else is a view.
+    """
+
+    _mapping: mmap.mmap | None = None
+
+    @classmethod
+    def over(cls, mapping: mmap.mmap, rows: int) -> Samples:
+        """All that is mapped; the file holds one sample of every row, then the next."""
+        samples = np.frombuffer(mapping, dtype=np.int16).reshape(-1, rows).T.view(cls)
+        samples._mapping = mapping
+        return samples
+
+    def __array_finalize__(self, parent: Any) -> None:
+        self._mapping = getattr(parent, "_mapping", None)
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        mapping = self._mapping
+        if mapping is None or not isinstance(part, _Mapped):
+            return part
+        if part.size == 0 or part.shape[-1] == self.shape[-1]:
+            return part
+        address = np.frombuffer(mapping, dtype=np.int8).__array_interface__["data"][0]
+        first, last = (bound - address for bound in byte_bounds(part))
+        if first < 0 or last > len(mapping):
+            return part  # what was computed from samples lies in memory of its own
+        copied = np.array(part, subok=False)
+        first -= first % _FAULT_BYTES
+        mapping.madvise(mmap.MADV_DONTNEED, first, min(last + _FAULT_BYTES, len(mapping)) - first)
+        return copied
 
 
 def _rows(frame: AudioFrame, channels: int) -> Samples:
@@ -397,11 +468,21 @@ def _promised_wav_seconds(data: bytes) -> float:
     return 0.0
 
 
-def _are_identical(samples: Samples) -> bool:
+def _first_row(recording: Recording) -> Recording:
+    """The recording's first channel alone."""
+    alone = recording.samples[:1]
+    # Half of what lies in memory can be freed; what lies in a file takes none.
+    in_file = isinstance(alone, _Mapped)
+    return replace(recording, samples=alone if in_file else alone.copy())
+
+
+def _are_identical(recording: Recording) -> bool:
     """Whether two channels carry the same sound, at most scaled: mono in a stereo file."""
+    if len(recording.samples) != 2:
+        return False
     energy_left = energy_right = common = 0.0
-    for start in range(0, samples.shape[1], 60 * ANALYSIS_RATE):
-        left, right = samples[:, start : start + 60 * ANALYSIS_RATE].astype(np.float32)
+    for start in range(0, recording.samples.shape[1], _BLOCK):
+        left, right = recording.samples[:, start : start + _BLOCK].astype(np.float32)
         energy_left += float(np.dot(left, left))
         energy_right += float(np.dot(right, right))
         common += float(np.dot(left, right))
