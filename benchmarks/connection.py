@@ -29,6 +29,7 @@ from benchmarks.frame import BenchmarkError, OptionError
 OPTIONS = {
     "set": "a folder with truth.csv, made by python -m benchmarks.calls; default: made on the fly",
     "part": "dev or test: voices, texts and seed of a set made on the fly (default test)",
+    "speech": "a folder of real voices with manifest.csv to speak in the set made on the fly",
     "n": "how many calls to make (default 150)",
     "seed": "another seed than the part's own",
     "country": "1 tells the analyser the country where truth.csv has it (default), 0 never",
@@ -73,8 +74,11 @@ def run(options: dict[str, str]) -> dict[str, Any]:
             from benchmarks.calls import make_calls, sources
 
             folder = Path(scratch)
+            voices = Path(options["speech"]) if "speech" in options else None
+            if voices is not None and not (voices / "manifest.csv").is_file():
+                raise OptionError(f"no manifest.csv in {voices}")
             seed = _number(options, "seed", _SEEDS[part])
-            make_calls(folder, _number(options, "n", 150), seed, sources(_HALVES[part]))
+            make_calls(folder, _number(options, "n", 150), seed, sources(_HALVES[part], voices))
         tasks = _read(folder, tells_country)
         if not tasks:
             raise BenchmarkError(f"{folder} holds no call")

@@ -79,11 +79,11 @@ def make_call(scenario: str, random: Random, speech: SpeechSource) -> Made:
         machine_level=float(random.uniform(-32, -15)),
     )
     truth = SCENARIOS[scenario][1](board)
-    agent, customer, conditions = _put_on_a_line(board)
+    agent, customer, conditions = _put_on_a_line(board, truth.outcome == "human")
     return Made(truth, board, agent, customer, conditions)
 
 
-def _put_on_a_line(board: Board) -> tuple[Signal, Signal, tuple[str, ...]]:
+def _put_on_a_line(board: Board, has_person: bool) -> tuple[Signal, Signal, tuple[str, ...]]:
     random = board.random
     ends = [start + len(signal) / RATE for _, start, signal in board.parts]
     count = max(round(max([board.now, *ends]) * RATE), round(0.05 * RATE))
@@ -94,7 +94,7 @@ def _put_on_a_line(board: Board) -> tuple[Signal, Signal, tuple[str, ...]]:
         sides[side][at : at + len(piece)] += piece
     conditions: list[str] = []
     agent, customer = sides
-    _add_rooms(board, agent, customer, conditions)
+    _add_rooms(board, agent, customer, conditions, has_person)
     if random.random() < 0.12:
         conditions.append("hum")
         kind = "hum50" if random.random() < 0.6 else "hum60"
@@ -126,8 +126,13 @@ def _put_on_a_line(board: Board) -> tuple[Signal, Signal, tuple[str, ...]]:
     return np.clip(agent, -limit, limit), np.clip(customer, -limit, limit), tuple(conditions)
 
 
-def _add_rooms(board: Board, agent: Signal, customer: Signal, conditions: list[str]) -> None:
-    """The agent's room all along, the far end's from the answer on; the network is quiet before."""
+def _add_rooms(
+    board: Board, agent: Signal, customer: Signal, conditions: list[str], has_person: bool
+) -> None:
+    """The agent's room all along, the far end's from the answer on; the network is quiet before.
+
+    Only where a person lifted are there other people in the far room.
+    """
     random = board.random
     seconds = len(agent) / RATE
     draw = random.random()
@@ -163,7 +168,7 @@ def _add_rooms(board: Board, agent: Signal, customer: Signal, conditions: list[s
         conditions.append(f"noise:{kind}")
     room = sounds.noise(kind, (stop - start) / RATE, random)[: stop - start]
     customer[start : start + len(room)] += room * sounds.gain(level)
-    if random.random() < 0.07:
+    if has_person and random.random() < 0.12:
         conditions.append("babble")
         loud = board.customer_level - float(random.uniform(12, 25))
         customer[start:stop] += _babble(board, stop - start, loud)

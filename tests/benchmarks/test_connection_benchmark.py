@@ -110,6 +110,13 @@ def test_unanswered_calls_hold_no_agent_and_silent_lines_no_customer() -> None:
         assert {side for side, _, _ in later} == {AGENT}
 
 
+def test_people_are_heard_behind_persons_alone() -> None:
+    machines = [make_call("fax_calling", _random(seed), ToySpeech()) for seed in range(12)]
+    persons = [make_call("one_word", _random(seed), ToySpeech()) for seed in range(40)]
+    assert not [made for made in machines if "babble" in made.conditions]
+    assert [made for made in persons if "babble" in made.conditions]
+
+
 @pytest.mark.parametrize("country", COUNTRIES)
 @pytest.mark.parametrize("name", ["ringback", "busy", "congestion", "invalid_number"])
 def test_tones_keep_to_the_tolerances_asked_for(country: str, name: str) -> None:
@@ -436,7 +443,14 @@ def test_a_set_is_heard_and_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     "options",
-    [{"part": "both"}, {"n": "0"}, {"n": "many"}, {"set": "/nowhere"}, {"country": "CN"}],
+    [
+        {"part": "both"},
+        {"n": "0"},
+        {"n": "many"},
+        {"set": "/nowhere"},
+        {"speech": "/nowhere"},
+        {"country": "CN"},
+    ],
 )
 def test_faulty_options_are_refused(options: dict[str, str]) -> None:
     with pytest.raises(OptionError):
