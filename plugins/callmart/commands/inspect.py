@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callmart.listening.hearing import Heard, Source, expand_folder, hear_all, shown
+from callmart.listening.hearing import Heard, Source, expand_folder, hear_all, is_folder, shown
 from callmart.listening.wording import languages, length, load_words
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def inspect(
         raise click.UsageError("--agent and --customer belong together")
     sources: list[Source] = []
     for path in [*files, *_read_list(list_file)]:
-        sources += expand_folder(path) if path.is_dir() else [Source(path)]
+        sources += expand_folder(path) if is_folder(path) else [Source(path)]
     sources = [replace(source, agent_channel=agent_channel) for source in sources]
     if agent is not None and customer is not None:
         sources.append(Source(agent, customer_path=customer))
@@ -102,7 +102,7 @@ def inspect(
             for source, picture in zip(sources, pictures, strict=True)
         ]
 
-    run = _Run(sources, jobs or len(os.sched_getaffinity(0)), lang)
+    run = _Run(sources, jobs or _cores(), lang)
     try:
         failed = run.as_json() if as_json else run.as_pages()
     except KeyboardInterrupt:
@@ -111,6 +111,11 @@ def inspect(
         sys.exit(130)  # as a shell says of a program that Ctrl-C ended
     if failed:
         sys.exit(1)
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read_list(list_file: Path | None) -> list[Path]:
@@ -133,8 +138,8 @@ def _read_list(list_file: Path | None) -> list[Path]:
 
 def _picture_paths(plot: Path, sources: list[Source]) -> list[Path]:
     """Where each recording is drawn to. Raises UsageError for one file name for several."""
-    is_folder = plot.is_dir() or str(plot).endswith("/") or not plot.suffix
-    if is_folder:
+    is_many = is_folder(plot) or str(plot).endswith("/") or not plot.suffix
+    if is_many:
         plot = plot / "{name}.png"
     if plot.suffix.lower() != ".png":
         raise click.UsageError(f"--plot {plot}: a picture's name ends in .png")
@@ -202,7 +207,8 @@ class _Run:
             results = hear_all(self.sources, self.jobs, count)
             for source, heard in zip(self.sources, results, strict=True):
                 failed = failed or heard.is_fault
-                name = shown(source).encode(console.encoding, "replace").decode(console.encoding)
+                name = shown(source, is_whole=heard.is_fault)
+                name = name.encode(console.encoding, "replace").decode(console.encoding)
                 if heard.inspection is None:
                     drawn = page.render_unreadable(name, heard.report["reason"], words)
                 else:

@@ -46,6 +46,14 @@ class Heard:
     """About its picture."""
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder; False also where that cannot be told (rights, a name too long)."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def expand_folder(folder: Path) -> list[Source]:
     """The recordings below a folder, by name; `x.agent.wav` and `x.customer.wav` are one of them.
 
@@ -106,9 +114,10 @@ def hear(source: Source) -> Heard:
             country=source.country,
             agent_channel=source.agent_channel,
         )
-    except OSError as error:
-        return _failed(source, _unreadable_path(error))
     except Exception as error:
+        named = {None, str(source.path), str(source.customer_path)}
+        if isinstance(error, OSError) and error.filename in named:
+            return _failed(source, _unreadable_path(error))
         # Whatever one recording provokes, the others are still heard; the fault is told, not hidden.
         return _failed(source, f"analysis failed: {type(error).__name__}: {error}")
     heard = Heard(found.report, inspection=found)
@@ -159,12 +168,11 @@ def hear_all(
         yield _failed(source, result.reason) if isinstance(result, Death) else result
 
 
-def shown(source: Source) -> str:
-    """The name of a recording for a person: bytes that are no UTF-8 become marks."""
-    names = [source.path.name]
-    if source.customer_path is not None:
-        names.append(source.customer_path.name)
-    return os.fsencode(" + ".join(names)).decode("utf-8", "replace")
+def shown(source: Source, is_whole: bool = False) -> str:
+    """A recording's name, or its whole path, for a person: bytes that are no UTF-8 become marks."""
+    paths = [path for path in (source.path, source.customer_path) if path is not None]
+    names = " + ".join(str(path) if is_whole else path.name for path in paths)
+    return os.fsencode(names).decode("utf-8", "replace")
 
 
 def _failed(source: Source, reason: str) -> Heard:
@@ -173,5 +181,4 @@ def _failed(source: Source, reason: str) -> Heard:
 
 
 def _unreadable_path(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"cannot be read: {error.strerror or error}{where}"
+    return f"cannot be read: {error.strerror or error}"
