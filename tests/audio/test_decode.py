@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scenes
@@ -11,6 +17,7 @@ from hypothesis import strategies as st
 from ml.audio import Recording, UnreadableAudio, decode, merge
 
 SECONDS = 2.0
+decoding = importlib.import_module("ml.audio.decode")  # the room's name for it is the function
 
 
 def two_tones() -> scenes.Signal:
@@ -159,3 +166,97 @@ def test_any_bytes_decode_or_say_why(data: bytes, extension: str) -> None:
     except UnreadableAudio as error:
         recording, reason = None, str(error)
     assert reason if recording is None else recording.samples.shape[1] > 0
+
+
+def as_stored(monkeypatch: pytest.MonkeyPatch, data: bytes, extension: str) -> Recording:
+    """Decoded as if it were too long for memory."""
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_LONGEST_IN_MEMORY", 3000)
+        return decode(data, extension)
+
+
+@pytest.mark.parametrize("codec", ["pcm16", "mulaw", "mp3", "opus"])
+def test_a_long_recording_in_a_file_holds_the_same_samples(
+    codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coded = scenes.encode(two_tones(), codec)
+    held = decode(coded.data, coded.extension)
+    stored = as_stored(monkeypatch, coded.data, coded.extension)
+
+    assert type(held.samples) is np.ndarray
+    assert type(stored.samples) is not np.ndarray
+    np.testing.assert_array_equal(stored.samples[:, 100:9000], held.samples[:, 100:9000])
+    np.testing.assert_array_equal(stored.samples[::-1][1][-50:], held.samples[0, -50:])
+    np.testing.assert_array_equal(stored.signal, held.signal)
+    assert type(stored.samples[1, 5:9]) is np.ndarray
+    assert stored.samples[0][7] == held.samples[0][7]
+    assert stored.samples[:1].shape == (1, held.samples.shape[1])
+    assert [stored.peak(0), stored.peak(1)] == np.abs(held.samples).max(axis=1).tolist()
+    with pytest.raises(ValueError, match="read-only"):
+        stored.samples[0, 0] = 1
+
+
+def test_a_long_recording_leaves_no_file_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stored = as_stored(monkeypatch, scenes.encode(two_tones()).data, "wav")
+
+    assert list(tmp_path.iterdir()) == []
+    assert stored.samples[0, :8000].any()
+
+
+def test_long_identical_channels_are_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = scenes.tone((440.0,), SECONDS, -15.0)
+    stored = as_stored(monkeypatch, scenes.encode(np.stack([sound, sound])).data, "wav")
+
+    assert stored.sides == ["mixed"]
+    assert strongest_hz(stored.signal[0]) == pytest.approx(440, abs=5)
+
+
+def test_two_long_files_become_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = [scenes.encode(scenes.tone((hz,), SECONDS)[None]).data for hz in (600.0, 1500.0)]
+    held = merge(*(decode(side, "wav") for side in sides))
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_LONGEST_IN_MEMORY", 3000)
+        stored = merge(*(decode(side, "wav") for side in sides))
+
+    assert type(stored.samples) is not np.ndarray
+    np.testing.assert_array_equal(stored.signal, held.signal)
+
+
+_PEAKS = """
+import resource, sys
+from ml.inspection import inspect_recording
+for path in sys.argv[1:]:
+    report = inspect_recording(path=path).report
+    print(report["duration_seconds"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def test_two_hours_of_two_sides_fit_into_400_mb(tmp_path: Path) -> None:
+    """The whole of `inspect`, the program's start included, projected from 2 and 45 minutes."""
+    import soundfile
+
+    time = np.arange(60 * 8000) / 8000
+    # Vowel-like bursts that take turns, so that every stage has work.
+    voice = sum(np.sin(2 * np.pi * 130 * k * time) / k for k in range(2, 20))
+    burst = (np.sin(2 * np.pi * 1.5 * time) > 0) * voice * 0.05
+    agent, customer = burst * (time % 20 < 10), burst * (time % 20 >= 10)
+    minute = np.round(np.stack([agent, customer], axis=1) * 32767).astype(np.int16)
+    minute += np.random.default_rng(1).integers(-20, 20, minute.shape, dtype=np.int16)
+    paths = []
+    for minutes in (2, 45):
+        paths.append(str(tmp_path / f"{minutes}.wav"))
+        with soundfile.SoundFile(paths[-1], "w", 8000, 2, "PCM_16") as file:
+            for _ in range(minutes):
+                file.write(minute)
+
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAKS, *paths], capture_output=True, text=True, check=True
+    )
+    (shorter, small), (longer, large) = (
+        map(float, line.split()) for line in done.stdout.splitlines()
+    )
+    assert (shorter, longer) == (2 * 60, 45 * 60)
+    assert small + (large - small) / 43 * 118 < 400
