@@ -135,3 +135,13 @@ jsonb_build_object(
 {% macro share(part, whole) -%}
 case when {{ ratio(part, whole) }} > 1 then 1 else {{ ratio(part, whole) }} end
 {%- endmacro %}
+
+{#- Arousal or valence of four shares (share_angry …), by the labels' places in the plane. -#}
+{% macro plane_mean(quantity, shares, planes) -%}
+(
+    {{ shares }}.share_angry * {{ planes }}.{{ quantity }}_angry
+    + {{ shares }}.share_happy * {{ planes }}.{{ quantity }}_happy
+    + {{ shares }}.share_neutral * {{ planes }}.{{ quantity }}_neutral
+    + {{ shares }}.share_sad * {{ planes }}.{{ quantity }}_sad
+)
+{%- endmacro %}

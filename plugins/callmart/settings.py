@@ -40,6 +40,8 @@ class Settings:
     """Who is told what check_health finds; nobody where it is empty."""
     reports_file: Path
     """Who gets which report in which language (YAML)."""
+    emotion_families: tuple[str, ...]
+    """Families of emotion models by which every recording is judged and whose facts are kept."""
 
     @classmethod
     def from_environment(cls, environment: dict[str, str] | None = None) -> Settings:
@@ -72,5 +74,10 @@ class Settings:
                     "CALLMART_REPORTS_FILE",
                     str(PROJECT_ROOT / "plugins" / "callmart" / "reports" / "reports.yaml"),
                 )
+            ),
+            emotion_families=tuple(
+                family.strip()
+                for family in env.get("CALLMART_EMOTION_FAMILIES", "pca,neural,gmm").split(",")
+                if family.strip()
             ),
         )

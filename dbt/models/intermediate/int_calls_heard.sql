@@ -21,6 +21,7 @@ recordings as (
         analysed.outcome,
         analysed.is_answered,
         analysed.is_connected,
+        analysed.outcome_by_country,
         analysed.confidence,
         analysed.reason,
         analysed.duration_seconds,
@@ -28,15 +29,45 @@ recordings as (
     from {{ ref("stg_callmart__recordings") }} as linked
     left join {{ ref("stg_callmart__recording_facts") }} as analysed on linked.content_hash = analysed.content_hash
     where linked.is_current
+),
+
+-- Where networks mean different things by the same tone, the country of the customer's number settles which.
+countries as (
+    select distinct on (recordings.call_id)
+        recordings.call_id,
+        coalesce(prefixes.country, {{ business_country() }}) as country
+    from recordings
+    left join {{ ref("stg_callmart__calls") }} as calls on recordings.call_id = calls.call_id
+    left join {{ ref("number_prefixes") }} as prefixes
+        on
+            prefixes.prefix = substr(
+                case when calls.direction = 'outbound' then calls.to_number else calls.from_number end,
+                2,
+                length(prefixes.prefix)
+            )
+    where recordings.outcome_by_country <> '{}'
+    order by recordings.call_id asc, length(prefixes.prefix) desc nulls last
+),
+
+settled as (
+    select
+        recordings.*,
+        countries.country,
+        recordings.outcome_by_country ->> countries.country as country_outcome
+    from recordings
+    left join countries on recordings.call_id = countries.call_id
 )
 
 select
     recordings.content_hash,
     recordings.object_key as recording_key,
     recordings.analyser_version,
-    recordings.outcome as recording_outcome,
-    recordings.is_answered as recording_is_answered,
-    recordings.is_connected as recording_is_connected,
+    recordings.country as recording_country,
+    coalesce(recordings.country_outcome, recordings.outcome) as recording_outcome,
+    case when recordings.country_outcome is null then recordings.is_answered else outcomes.is_answered end
+        as recording_is_answered,
+    case when recordings.country_outcome is null then recordings.is_connected else outcomes.is_connected end
+        as recording_is_connected,
     recordings.confidence as recording_confidence,
     recordings.reason as recording_reason,
     recordings.duration_seconds as recording_duration_seconds,
@@ -45,5 +76,6 @@ select
     words.announcement_outcome,
     words.announcement_text,
     coalesce(recordings.call_id, words.call_id) as call_id
-from recordings
+from settled as recordings
+left join {{ ref("outcomes") }} as outcomes on recordings.country_outcome = outcomes.outcome
 full join words on recordings.call_id = words.call_id

@@ -1,12 +1,13 @@
-with speech as (
+with emotions as (
     select
-        content_hash,
-        max(talk_seconds) filter (where side = 'agent') as agent_speech_seconds,
-        max(talk_seconds) filter (where side = 'customer') as customer_speech_seconds,
-        max(talk_seconds) filter (where side = 'mixed') as mixed_speech_seconds,
-        min(first_speech_seconds) as first_speech_seconds
-    from {{ ref("stg_callmart__speech_sides") }}
-    group by content_hash
+        call_id,
+        max(adjusted_label) filter (where side = 'agent') as agent_emotion,
+        max(adjusted_index) filter (where side = 'agent') as agent_emotion_index,
+        max(adjusted_label) filter (where side = 'customer') as customer_emotion,
+        max(adjusted_index) filter (where side = 'customer') as customer_emotion_index
+    from {{ ref("int_emotions_adjusted") }}
+    where is_selected
+    group by call_id
 ),
 
 violations as (
@@ -69,6 +70,7 @@ select
     calls.signalling_confidence,
     calls.signalling_evidence,
     calls.recording_outcome,
+    calls.recording_country,
     calls.recording_is_connected,
     calls.recording_confidence,
     calls.recording_reason,
@@ -98,10 +100,35 @@ select
     calls.content_hash,
     calls.analyser_version,
     calls.recording_duration_seconds,
-    speech.agent_speech_seconds,
-    speech.customer_speech_seconds,
-    speech.mixed_speech_seconds,
-    speech.first_speech_seconds,
+    spoken.heard_seconds,
+    spoken.agent_talk_seconds as agent_speech_seconds,
+    spoken.customer_talk_seconds as customer_speech_seconds,
+    spoken.both_talk_seconds as both_speech_seconds,
+    spoken.mixed_talk_seconds as mixed_speech_seconds,
+    spoken.is_separated as is_speech_separated,
+    spoken.separation_confidence as speech_separation_confidence,
+    spoken.agent_share_of_speech,
+    spoken.customer_share_of_speech,
+    spoken.agent_share_of_call,
+    spoken.customer_share_of_call,
+    spoken.agent_turns,
+    spoken.customer_turns,
+    spoken.agent_longest_monologue_seconds,
+    spoken.customer_longest_monologue_seconds,
+    spoken.silence_seconds,
+    spoken.mutual_silence_over_3s_seconds,
+    spoken.overlap_seconds,
+    spoken.interruptions_by_agent,
+    spoken.interruptions_by_customer,
+    spoken.agent_response_seconds_median,
+    spoken.customer_response_seconds_median,
+    spoken.first_speech_seconds,
+    spoken.agent_first_speech_seconds,
+    spoken.customer_first_speech_seconds,
+    emotions.agent_emotion,
+    emotions.agent_emotion_index,
+    emotions.customer_emotion,
+    emotions.customer_emotion_index,
     calls.has_transcript,
     calls.transcript_sha256,
     calls.source,
@@ -112,5 +139,6 @@ from {{ ref("int_calls_reconciled") }} as calls
 left join {{ ref("int_calls_queued") }} as queued on calls.call_id = queued.call_id
 left join {{ ref("int_call_attempts_counted") }} as attempts on calls.call_id = attempts.call_id
 left join violations on calls.call_id = violations.call_id
-left join speech on calls.content_hash = speech.content_hash
+left join {{ ref("int_recordings_spoken") }} as spoken on calls.content_hash = spoken.content_hash
+left join emotions on calls.call_id = emotions.call_id
 order by calls.started_at, calls.call_id

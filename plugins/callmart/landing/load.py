@@ -652,7 +652,9 @@ def requeue(settings: Settings, selector: RequeueSelector) -> RequeueSummary:
         found: Sequence[tuple[int, int, str]] = conn.execute(
             "select q.quarantine_id, q.object_id, q.object_key from ops.quarantine q"
             " join ops.objects o using (object_id)"
-            " where q.status in ('open', 'requeued') and o.bucket = %s order by q.quarantine_id"
+            " where q.status in ('open', 'requeued') and o.bucket = %s"
+            # A manifest is read anew by the next training, not by loading.
+            " and o.kind <> 'training' order by q.quarantine_id"
             " for update",
             (settings.bucket,),
         ).fetchall()

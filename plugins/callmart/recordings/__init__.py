@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from callmart.recordings.analysis import AnalysisSummary, analyze_batch
+from callmart.recordings.emotion_models import (
+    TrainingError,
+    TrainingSummary,
+    analysis_version,
+    corpora,
+    models_in_force,
+    train_models,
+)
 from callmart.recordings.planning import link_recordings, unheard_batches
 from callmart.recordings.wording import MatchSummary, match_phrases
 from callmart.settings import Settings
@@ -13,11 +21,20 @@ from callmart.warehouse import connect
 
 def plan_batches(settings: Settings) -> list[dict[str, Any]]:
     """Link new recordings to their calls; batches (`label`, `content_hashes`) to be heard."""
-    from ml.inspection import ANALYSER_VERSION
-
+    version = analysis_version(models_in_force(settings))
     with connect(settings) as connection:
         link_recordings(connection)
-        return unheard_batches(connection, ANALYSER_VERSION)
+        return unheard_batches(connection, version)
 
 
-__all__ = ["AnalysisSummary", "MatchSummary", "analyze_batch", "match_phrases", "plan_batches"]
+__all__ = [
+    "AnalysisSummary",
+    "MatchSummary",
+    "TrainingError",
+    "TrainingSummary",
+    "analyze_batch",
+    "corpora",
+    "match_phrases",
+    "plan_batches",
+    "train_models",
+]

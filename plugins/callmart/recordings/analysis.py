@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,12 @@ from psycopg.types.json import Jsonb
 
 from callmart.landing import FileError, ObjectStore, load_mappings, quarantine_file
 from callmart.landing.store import ObjectGoneError
+from callmart.recordings.emotion_models import analysis_version, baseline_row, models_in_force
 from callmart.settings import Settings
 from callmart.warehouse import connect, copy_rows
 
 if TYPE_CHECKING:
+    from ml.emotion import EmotionModel
     from ml.inspection import Inspection
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ RECORDING_COLUMNS = (
     "mutual_silence_over_3s_seconds", "overlap_seconds", "interruptions",
     "interruptions_by_agent", "interruptions_by_customer", "response_seconds_median",
     "agent_response_seconds_median", "customer_response_seconds_median", "notes",
-    "processing_seconds",
+    "processing_seconds", "outcome_by_country", "is_separated", "separation_confidence",
 )  # fmt: skip
 EVIDENCE_COLUMNS = (
     "content_hash", "analyser_version", "evidence_index", "kind", "start_seconds", "end_seconds",
@@ -48,12 +50,8 @@ EMOTION_COLUMNS = (
     "content_hash", "analyser_version", "side", "family", "model_version", "label",
     "probability_angry", "probability_happy", "probability_neutral", "probability_sad", "arousal",
     "valence", "emotion_index", "start_index", "end_index", "peak_index", "trend_per_minute",
-    "speech_seconds",
-)  # fmt: skip
-SEGMENT_COLUMNS = (
-    "content_hash", "analyser_version", "side", "family", "segment_index", "model_version",
-    "start_seconds", "end_seconds", "label", "probability_angry", "probability_happy",
-    "probability_neutral", "probability_sad", "arousal", "valence", "emotion_index", "parameters",
+    "speech_seconds", "segment_start_seconds", "segment_end_seconds", "segment_speech_seconds",
+    "segment_probabilities", "segment_parameters", "segment_relative_scores",
 )  # fmt: skip
 
 FILES_SQL = """
@@ -146,7 +144,10 @@ def _fetch(store: ObjectStore, files: _Files, folder: Path) -> dict[str, Path]:
 
 
 def _inspections(
-    settings: Settings, recordings: Sequence[_Files], folder: Path
+    settings: Settings,
+    recordings: Sequence[_Files],
+    folder: Path,
+    models: Mapping[str, EmotionModel],
 ) -> Iterator[tuple[_Files, Inspection | ObjectGoneError]]:
     """Hear one recording while the next one is fetched; what is gone comes as its error."""
     from ml.inspection import inspect_recording
@@ -172,6 +173,7 @@ def _inspections(
                     agent_path=paths.get("agent_path"),
                     customer_path=paths.get("customer_path"),
                     agent_channel=mappings.agent_channel(files.source),
+                    emotion_models=models,
                 ),
             )
             for path in paths.values():
@@ -185,22 +187,25 @@ def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> Analysis
     to the quarantine; one that is gone from the bucket goes there without any facts. Raises what
     the bucket or the warehouse raised; nothing is half written.
     """
-    from ml.inspection import ANALYSER_VERSION
+    from threadpoolctl import threadpool_limits
 
+    models = models_in_force(settings)
+    version = analysis_version(models)
     with connect(settings) as connection:
         recordings = _files(connection, content_hashes)
     rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES}
     refused: list[tuple[_Files, FileError]] = []
     audio_seconds = 0.0
-    with tempfile.TemporaryDirectory(prefix="callmart-") as folder:
-        for files, inspection in _inspections(settings, recordings, Path(folder)):
+    # A task is a core's work: the threads of linear algebra would only get in the other tasks' way.
+    with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="callmart-") as folder:
+        for files, inspection in _inspections(settings, recordings, Path(folder), models):
             if isinstance(inspection, ObjectGoneError):
                 refused.append((files, inspection))
                 continue
             audio_seconds += inspection.report.get("duration_seconds") or 0.0
             if inspection.report["outcome"] == "unreadable":
                 refused.append((files, FileError("audio", inspection.report["reason"])))
-            _add_rows(rows, files.content_hash, ANALYSER_VERSION, inspection)
+            _add_rows(rows, files.content_hash, version, inspection)
     with connect(settings) as connection:
         # Whoever holds the lock writes; the other one then sees what is there and leaves it alone.
         connection.execute("select pg_advisory_xact_lock(hashtext('callmart.facts'))")
@@ -209,12 +214,13 @@ def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> Analysis
             for row in connection.execute(
                 "select content_hash from facts.recordings"
                 " where analyser_version = %s and content_hash = any(%s)",
-                (ANALYSER_VERSION, list(content_hashes)),
+                (version, list(content_hashes)),
             )
         }
         for table, columns in _TABLES.items():
             new = [row for row in rows[table] if row[0] not in there]
             copy_rows(connection, f"facts.{table}", columns, new)
+        _keep_baselines(connection, models.values())
         refused = [item for item in refused if item[0].content_hash not in there]
         for files, error in refused:
             for part in files.parts.values():
@@ -229,13 +235,24 @@ def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> Analysis
     )
 
 
+def _keep_baselines(connection: Connection[Any], models: Iterable[EmotionModel]) -> None:
+    """Keep how each model that judged reads a speaker's scores against their earlier ones."""
+    rows = [row for row in map(baseline_row, models) if row is not None]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into facts.emotion_baselines"
+            " (model_version, population, bias, temperature, strength)"
+            " values (%s, %s, %s, %s, %s) on conflict (model_version) do nothing",
+            rows,
+        )
+
+
 _TABLES = {
     "recordings": RECORDING_COLUMNS,
     "recording_evidence": EVIDENCE_COLUMNS,
     "speech_sides": SIDE_COLUMNS,
     "speech_turns": TURN_COLUMNS,
     "emotions": EMOTION_COLUMNS,
-    "emotion_segments": SEGMENT_COLUMNS,
 }
 
 
@@ -276,6 +293,9 @@ def _add_rows(
             inspection.response_medians.get("customer"),
             Jsonb(list(inspection.notes)),
             inspection.processing_seconds,
+            Jsonb(inspection.outcome_by_country),
+            None,
+            None,
         )
     )
     for number, item in enumerate(report.get("evidence", [])):
@@ -295,7 +315,12 @@ def _add_rows(
         )
     for number, (side, start, end) in enumerate(inspection.turns):
         rows["speech_turns"].append((*key, number, side, start, end))
-    for side, emotion in inspection.emotions.items():
+    judged = [
+        (side, emotion)
+        for side, by_family in inspection.emotions_by_family.items()
+        for emotion in by_family.values()
+    ]
+    for side, emotion in judged:
         rows["emotions"].append(
             (
                 *key,
@@ -312,26 +337,14 @@ def _add_rows(
                 emotion.peak_index,
                 emotion.trend_per_minute,
                 emotion.speech_seconds,
+                [segment.start_seconds for segment in emotion.segments],
+                [segment.end_seconds for segment in emotion.segments],
+                [segment.speech_seconds for segment in emotion.segments],
+                [list(_probabilities(segment.probabilities)) for segment in emotion.segments],
+                [segment.parameters for segment in emotion.segments],
+                [segment.relative_scores for segment in emotion.segments],
             )
         )
-        for number, segment in enumerate(emotion.segments):
-            rows["emotion_segments"].append(
-                (
-                    *key,
-                    side,
-                    emotion.family,
-                    number,
-                    emotion.model_version,
-                    segment.start_seconds,
-                    segment.end_seconds,
-                    segment.label,
-                    *_probabilities(segment.probabilities),
-                    segment.arousal,
-                    segment.valence,
-                    segment.index,
-                    list(segment.parameters),
-                )
-            )
 
 
 def _probabilities(by_label: dict[str, float]) -> tuple[float, float, float, float]:

@@ -8,7 +8,6 @@ with calls as (
         call_date,
         half_hour_at,
         content_hash,
-        analyser_version,
         transcript_sha256,
         customer_local_started_at,
         is_handled,
@@ -18,41 +17,6 @@ with calls as (
         {{ evaluation_setting("engaged_talk_seconds", "call_date") }} as engaged_talk_seconds
     from {{ ref("int_calls_reconciled") }}
     where is_connected and customer_id is not null
-),
-
-recordings as (
-    select
-        content_hash,
-        analyser_version,
-        silence_seconds,
-        mutual_silence_over_3s_seconds,
-        overlap_seconds,
-        interruptions,
-        agent_response_seconds_median,
-        nullif(greatest(duration_seconds - coalesce(answered_at_seconds, 0), 0), 0) as heard_seconds
-    from {{ ref("stg_callmart__recording_facts") }}
-),
-
-sides as (
-    select
-        content_hash,
-        analyser_version,
-        max(talk_seconds) filter (where side = 'agent') as agent_talk_seconds,
-        max(talk_seconds) filter (where side = 'customer') as customer_talk_seconds,
-        max(longest_turn_seconds) filter (where side = 'agent') as agent_longest_monologue_seconds,
-        max(first_speech_seconds) filter (where side = 'customer') as customer_first_speech_seconds
-    from {{ ref("stg_callmart__speech_sides") }}
-    group by content_hash, analyser_version
-),
-
-monologues as (
-    select distinct on (content_hash, analyser_version)
-        content_hash,
-        analyser_version,
-        start_seconds
-    from {{ ref("stg_callmart__speech_turns") }}
-    where side = 'agent'
-    order by content_hash asc, analyser_version asc, end_seconds - start_seconds desc, turn_index asc
 ),
 
 -- Chinese characters and words of other scripts, over the time the customer's own segments take.
@@ -72,16 +36,16 @@ speech_rates as (
 emotions as (
     select
         call_id,
-        arousal,
-        valence,
-        probability_angry,
-        start_index,
-        end_index,
-        trend_per_minute,
+        adjusted_arousal,
+        adjusted_valence,
+        adjusted_probability_angry,
+        adjusted_start_index,
+        adjusted_end_index,
+        adjusted_trend_per_minute,
         adjusted_index,
         model_version
     from {{ ref("int_emotions_adjusted") }}
-    where side = 'customer'
+    where side = 'customer' and is_selected
 )
 
 select
@@ -90,30 +54,29 @@ select
     calls.agent_id,
     calls.started_at,
     calls.call_date,
-    recordings.heard_seconds,
-    sides.agent_talk_seconds,
-    sides.customer_talk_seconds,
-    {{ ratio("sides.customer_talk_seconds", "sides.customer_talk_seconds + sides.agent_talk_seconds") }}
-        as customer_share_of_speech,
-    {{ share("sides.customer_talk_seconds", "recordings.heard_seconds") }} as customer_share_of_call,
-    {{ share("sides.agent_talk_seconds", "recordings.heard_seconds") }} as agent_share_of_call,
-    sides.agent_longest_monologue_seconds,
-    {{ place_ms("monologues.start_seconds") }} as monologue_ms,
-    {{ place_ms("sides.customer_first_speech_seconds") }} as customer_first_speech_ms,
-    {{ share("recordings.silence_seconds", "recordings.heard_seconds") }} as silence_share,
-    {{ share("recordings.mutual_silence_over_3s_seconds", "recordings.heard_seconds") }} as long_silence_share,
-    {{ share("recordings.overlap_seconds", "recordings.heard_seconds") }} as overlap_share,
-    {{ ratio("recordings.interruptions", "recordings.heard_seconds / 60") }} as interruptions_per_minute,
-    recordings.agent_response_seconds_median as agent_response_seconds,
+    spoken.heard_seconds,
+    spoken.agent_talk_seconds,
+    spoken.customer_talk_seconds,
+    spoken.customer_share_of_speech,
+    spoken.customer_share_of_call,
+    spoken.agent_share_of_call,
+    spoken.agent_longest_monologue_seconds,
+    {{ place_ms("spoken.agent_monologue_at_seconds") }} as monologue_ms,
+    {{ place_ms("spoken.customer_first_speech_seconds") }} as customer_first_speech_ms,
+    {{ share("spoken.silence_seconds", "spoken.heard_seconds") }} as silence_share,
+    {{ share("spoken.mutual_silence_over_3s_seconds", "spoken.heard_seconds") }} as long_silence_share,
+    {{ share("spoken.overlap_seconds", "spoken.heard_seconds") }} as overlap_share,
+    {{ ratio("spoken.interruptions", "spoken.heard_seconds / 60") }} as interruptions_per_minute,
+    spoken.agent_response_seconds_median as agent_response_seconds,
     speech_rates.units_per_minute as customer_speech_rate,
     speech_rates.first_ms as customer_speech_ms,
-    emotions.valence as customer_valence,
+    emotions.adjusted_valence as customer_valence,
     emotions.adjusted_index as customer_emotion_index,
-    emotions.probability_angry as customer_anger,
-    emotions.arousal as customer_arousal,
-    emotions.start_index as customer_emotion_start,
-    emotions.end_index as customer_emotion_end,
-    emotions.trend_per_minute as customer_emotion_trend,
+    emotions.adjusted_probability_angry as customer_anger,
+    emotions.adjusted_arousal as customer_arousal,
+    emotions.adjusted_start_index as customer_emotion_start,
+    emotions.adjusted_end_index as customer_emotion_end,
+    emotions.adjusted_trend_per_minute as customer_emotion_trend,
     emotions.model_version as emotion_model_version,
     attempts.repeat_contacts,
     attempts.previous_connected_date,
@@ -130,12 +93,7 @@ select
     end as agent_handle_seconds,
     (calls.is_handled and calls.talk_seconds >= calls.engaged_talk_seconds)::integer as engaged
 from calls
-left join recordings
-    on calls.content_hash = recordings.content_hash and calls.analyser_version = recordings.analyser_version
-left join sides
-    on calls.content_hash = sides.content_hash and calls.analyser_version = sides.analyser_version
-left join monologues
-    on calls.content_hash = monologues.content_hash and calls.analyser_version = monologues.analyser_version
+left join {{ ref("int_recordings_spoken") }} as spoken on calls.content_hash = spoken.content_hash
 left join speech_rates on calls.transcript_sha256 = speech_rates.transcript_sha256
 left join emotions on calls.call_id = emotions.call_id
 left join {{ ref("int_attempts_measured") }} as attempts on calls.call_id = attempts.call_id

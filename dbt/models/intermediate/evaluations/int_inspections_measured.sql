@@ -7,7 +7,6 @@ with calls as (
         started_at,
         call_date,
         content_hash,
-        analyser_version,
         transcript_sha256
     from {{ ref("int_calls_reconciled") }}
     where is_connected and customer_id is not null
@@ -54,11 +53,11 @@ select
     calls.started_at,
     calls.call_date,
     case
-        when agent_side.first_speech_seconds is not null
-            then greatest(agent_side.first_speech_seconds - coalesce(recordings.answered_at_seconds, 0), 0)
+        when spoken.agent_first_speech_seconds is not null
+            then greatest(spoken.agent_first_speech_seconds - coalesce(spoken.answered_at_seconds, 0), 0)
     end as answer_to_first_word_seconds,
-    {{ place_ms("agent_side.first_speech_seconds") }} as first_word_ms,
-    recordings.agent_response_seconds_median as agent_response_seconds,
+    {{ place_ms("spoken.agent_first_speech_seconds") }} as first_word_ms,
+    spoken.agent_response_seconds_median as agent_response_seconds,
     attempts.connected_attempts_in_window,
     attempts.attempts_in_window,
     {{ ratio("attempts.connected_attempts_in_window", "attempts.attempts_in_window") }} as number_connection_ratio,
@@ -75,20 +74,12 @@ select
         as critical_fail,
     phrases.first_ms as phrase_ms,
     phrases.critical_ms,
-    emotions.valence as agent_valence,
-    emotions.probability_angry as agent_anger
+    emotions.adjusted_valence as agent_valence,
+    emotions.adjusted_probability_angry as agent_anger
 from calls
-left join {{ ref("stg_callmart__recording_facts") }} as recordings
-    on
-        calls.content_hash = recordings.content_hash
-        and calls.analyser_version = recordings.analyser_version
-left join {{ ref("stg_callmart__speech_sides") }} as agent_side
-    on
-        calls.content_hash = agent_side.content_hash
-        and calls.analyser_version = agent_side.analyser_version
-        and agent_side.side = 'agent'
+left join {{ ref("int_recordings_spoken") }} as spoken on calls.content_hash = spoken.content_hash
 left join searched on calls.transcript_sha256 = searched.transcript_sha256
 left join phrases on calls.call_id = phrases.call_id
 left join {{ ref("int_emotions_adjusted") }} as emotions
-    on calls.call_id = emotions.call_id and emotions.side = 'agent'
+    on calls.call_id = emotions.call_id and emotions.side = 'agent' and emotions.is_selected
 left join {{ ref("int_attempts_measured") }} as attempts on calls.call_id = attempts.call_id

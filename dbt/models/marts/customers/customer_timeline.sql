@@ -92,21 +92,23 @@ emotions as (
         emotions.call_id,
         null::bigint as place_ms,
         5 as event_rank,
-        'Customer sounded ' || emotions.label || ' (index ' || round(emotions.adjusted_index::numeric) || ')'
+        'Customer sounded ' || emotions.adjusted_label || ' (index ' || round(emotions.adjusted_index::numeric) || ')'
             as summary_en,
-        '客户情绪：' || coalesce(labels.label_zh, emotions.label)
+        '客户情绪：' || coalesce(labels.label_zh, emotions.adjusted_label)
         || '（指数 ' || round(emotions.adjusted_index::numeric) || '）' as summary_zh,
         jsonb_build_object(
-            'label', emotions.label,
+            'label', emotions.adjusted_label,
+            'label_as_heard', emotions.label,
             'emotion_index', emotions.emotion_index,
             'adjusted_index', emotions.adjusted_index,
+            'is_baseline_used', emotions.is_baseline_used,
             'baseline_calls', emotions.baseline_calls,
             'model_version', emotions.model_version
         ) as detail
     from {{ ref("int_emotions_adjusted") }} as emotions
     left join {{ ref("code_labels") }} as labels
-        on emotions.label = labels.code and labels.attribute = 'emotion'
-    where emotions.side = 'customer'
+        on emotions.adjusted_label = labels.code and labels.attribute = 'emotion'
+    where emotions.side = 'customer' and emotions.is_selected
 ),
 
 complaints as (
