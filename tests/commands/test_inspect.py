@@ -72,7 +72,7 @@ def test_json_is_one_list_of_the_contract(busy: Path) -> None:
     assert (report["is_answered"], report["is_connected"]) == (False, False)
     assert report["answered_at_seconds"] is None
     assert set(report["evidence"][0]) == {"kind", "start_seconds", "end_seconds", "detail"}
-    assert set(report["speech"]) == {
+    assert set(report["speech"]) >= {
         "agent",
         "customer",
         "silence_seconds",

@@ -222,6 +222,21 @@ def test_mono_says_that_sides_are_not_told(mono: SimpleNamespace) -> None:
     assert "too little speech to judge" in text
 
 
+def test_two_voices_of_one_channel_have_columns_of_their_own(mono: SimpleNamespace) -> None:
+    told = {"probability": 0.97, "purity": 0.91, "is_sure": True, "voices": [SIDE, SIDE]}
+    speech = mono.report["speech"] | {"separation": told}
+    found = but(mono, report=mono.report | {"speech": speech})
+    text = "\n".join(shown(found, 100))
+    assert "first voice" in text
+    assert "second voice" in text
+    assert "97 % sure of two" in text
+    told |= {"is_sure": False, "voices": None, "probability": 0.6}
+    text = "\n".join(shown(found, 100))
+    assert "first voice" not in text
+    assert "both sides in one channel" in text
+    assert "60 % sure" in text
+
+
 def test_names_and_details_are_not_read_as_markup(stereo: SimpleNamespace) -> None:
     text = "\n".join(shown(stereo, name="[red]x[/red] [bold.wav"))
     assert "[red]x[/red] [bold.wav" in text

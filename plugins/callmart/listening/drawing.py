@@ -36,6 +36,7 @@ _WAVE_HEIGHT, _SPECTRUM_HEIGHT, _ROW_HEIGHT, _LABEL_HEIGHT = 64, 120, 24, 19
 _COLUMNS = int(WIDTH * SCALE)
 _WINDOW = 512  # 64 ms: tells 440 from 480 Hz
 _FRAMES_A_COLUMN = 8  # more change nothing that one sees
+_BLOCK = 64  # columns at a time: a long recording lies in a file, and is read by slices
 _TOP_HZ = 4000
 _SPACING = 10
 _MOST_ROWS = 8
@@ -216,9 +217,15 @@ def envelope(channel: NDArray[np.int16], columns: int = _COLUMNS) -> NDArray[np.
     """Lowest and highest sample of each column, full scale ±1; float32 (2, columns or fewer)."""
     count = min(columns, channel.size)
     edges = np.linspace(0, channel.size, count, endpoint=False).astype(np.intp)
-    low = np.minimum.reduceat(channel, edges)
-    high = np.maximum.reduceat(channel, edges)
-    return (np.stack([low, high]) / 32768).astype(np.float32)
+    found = np.empty((2, count), dtype=np.float32)
+    for first in range(0, count, _BLOCK):
+        own = edges[first : first + _BLOCK]
+        end = int(edges[first + _BLOCK]) if first + _BLOCK < count else channel.size
+        piece = np.array(channel[int(own[0]) : end])
+        found[0, first : first + own.size] = np.minimum.reduceat(piece, own - own[0])
+        found[1, first : first + own.size] = np.maximum.reduceat(piece, own - own[0])
+    found /= np.float32(32768)
+    return found
 
 
 def spectrogram_db(channel: NDArray[np.int16], columns: int = _COLUMNS) -> NDArray[np.float32]:
@@ -236,14 +243,15 @@ def spectrogram_db(channel: NDArray[np.int16], columns: int = _COLUMNS) -> NDArr
     window /= np.float32(32768 * np.sum(window) / 2)  # a full-scale sine has power 1
     powers = np.empty((_WINDOW // 2 + 1, count), dtype=np.float32)
     offsets = np.arange(_WINDOW) - _WINDOW // 2
-    block = 256
-    for first in range(0, count, block):
-        numbers = np.arange(first, min(first + block, count))
+    for first in range(0, count, _BLOCK):
+        numbers = np.arange(first, min(first + _BLOCK, count))
         within = (np.arange(frames) + 0.5) / frames
         centres = ((numbers[:, None] + within) * length).astype(np.intp)
         places = centres[:, :, None] + offsets
         inside = (places >= 0) & (places < channel.size)
-        pieces = channel[np.clip(places, 0, max(channel.size - 1, 0))] * inside
+        begin = max(int(places[0, 0, 0]), 0)
+        piece = np.array(channel[begin : int(places[-1, -1, -1]) + 1])
+        pieces = piece[np.clip(places - begin, 0, piece.size - 1)] * inside
         spectrum = scipy.fft.rfft(pieces.astype(np.float32) * window, axis=-1)
         power = spectrum.real**2 + spectrum.imag**2
         powers[:, first : first + len(numbers)] = power.mean(axis=1).T

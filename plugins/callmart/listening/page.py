@@ -313,6 +313,9 @@ def _speech(found: Inspection, words: Words, width: int) -> list[RenderableType]
     figures: dict[str, Mapping[str, Any]] = {
         side: report[side] for side in ("agent", "customer") if report[side] is not None
     }
+    apart = report.get("separation") or {}
+    if apart.get("voices") and not figures:
+        figures = dict(zip(("first", "second"), apart["voices"], strict=True))
     if "mixed" in found.sides and not figures:
         figures["mixed"] = found.sides["mixed"]
     silence = [names["nobody"].format(seconds=wording.length(report["silence_seconds"]))]
@@ -358,7 +361,14 @@ def _speech(found: Inspection, words: Words, width: int) -> list[RenderableType]
         silence.append(names["long_silence"].format(seconds=wording.length(long_silence)))
     if report["overlap_seconds"] is not None:
         silence.append(names["overlap"].format(seconds=wording.length(report["overlap_seconds"])))
-    return [table, _joined(silence, width)]
+    lines: list[RenderableType] = [table, _joined(silence, width)]
+    if apart:
+        key = "told_apart" if apart["is_sure"] else "not_told_apart"
+        told = names[key].format(
+            probability=f"{100 * apart['probability']:.0f}", purity=f"{100 * apart['purity']:.0f}"
+        )
+        lines.append(_plain(told, "dim"))
+    return lines
 
 
 def _percent(part: float, whole: float) -> str:
