@@ -11,6 +11,12 @@ from typing import Any
 import numpy as np
 
 
+_HEARD = frozenset(
+    "human voicemail ivr fax busy congestion no_answer invalid_number silence music unreadable".split()
+)
+"""Outcomes that the sound alone can tell; the others are said in words, or by the signalling."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One call: what is true of it and what was said of it. None in a truth: not scored."""
@@ -91,7 +97,10 @@ def connection_figures(cases: Sequence[Case]) -> dict[str, Any]:
 
 
 def outcome_figures(cases: Sequence[Case]) -> dict[str, Any]:
-    """Accuracy, F1 by class and their mean over the classes that occur in truth, confusion.
+    """Accuracy, F1 by class and their mean, confusion.
+
+    `macro_f1` is over the classes that occur in truth and that sound alone can tell,
+    `macro_f1_of_all` over all that occur, those that only words can tell included.
 
     A verdict that is as good as the truth (`also_acceptable`) counts as the truth; `strict_accuracy`
     says how often the very name was found.
@@ -119,10 +128,15 @@ def outcome_figures(cases: Sequence[Case]) -> dict[str, Any]:
         "interval": wilson(right, len(cases)),
         "strict_accuracy": share(strict, len(cases)),
         "majority": share(int(common), len(cases)),
-        "macro_f1": float(np.mean([c["f1"] for c in classes.values()])) if classes else None,
+        "macro_f1": _mean([row["f1"] for name, row in classes.items() if name in _HEARD]),
+        "macro_f1_of_all": _mean([row["f1"] for row in classes.values()]),
         "classes": classes,
         "confusion": {name: dict(row.most_common()) for name, row in sorted(confusion.items())},
     }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def time_figures(pairs: Sequence[tuple[float | None, float | None]]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def test_unanswered_calls_hold_no_agent_and_silent_lines_no_customer() -> None:
 
 def test_people_are_heard_behind_persons_alone() -> None:
     machines = [make_call("fax_calling", _random(seed), ToySpeech()) for seed in range(12)]
-    persons = [make_call("one_word", _random(seed), ToySpeech()) for seed in range(40)]
+    persons = [make_call("one_word", _random(seed), ToySpeech()) for seed in range(20)]
     assert not [made for made in machines if "babble" in made.conditions]
     assert [made for made in persons if "babble" in made.conditions]
 
@@ -368,6 +368,10 @@ def test_outcomes_as_good_as_the_truth_count_as_it() -> None:
     assert (congestion["precision"], congestion["recall"]) == (0.5, 1.0)
     assert found["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
     assert found["majority"] == 0.75
+    # What only words can say counts in the mean of all classes alone.
+    worded = score.outcome_figures([*cases, _case("switched_off", "human")])
+    assert worded["macro_f1"] == found["macro_f1"]
+    assert worded["macro_f1_of_all"] == pytest.approx((0.8 + 2 / 3 + 0) / 3)
 
 
 def test_times_count_what_is_missing_and_leave_out_what_is_unknown() -> None:
