@@ -49,6 +49,9 @@ _FAULT_BYTES = 1 << 16  # Linux maps this much of a file around a byte that is r
 # 1 − their correlation is 1.6 to 4.7 times as large under the wrong law on speech and tones, and
 # the same on white noise, of which nothing is said.
 _WAV_PACKET_BYTES = 1 << 16
+_JUNK_BYTES = 1 << 16  # of something else at most before the sound
+_MPEG_FRAMES = 4  # so many in a row are no chance
+_HIGHEST_RATE = 384_000  # Hz; no recorder goes beyond
 _HEAD_BYTES = 1 << 19  # of the content, by which it is recognised: a minute of G.711
 _LAW_RATIO = 1.3
 _LAW_CORRELATION = 0.5
@@ -130,16 +133,20 @@ def decode(source: str | Path | bytes, extension: str | None = None) -> Recordin
     if not head:
         raise UnreadableAudioError("the file is empty")
     notes: list[str] = []
+    skipped = _find_start(head)
+    if skipped:
+        head = head[skipped:]
+        notes.append(f"{skipped} bytes before the sound were passed over")
     container, codec_name = _recognise(head, suffix, notes)
     try:
-        found = _decode_frames(opener, head, container, notes)
+        found = _decode_frames(opener, skipped, head, container, notes)
     except UnreadableAudioError:
-        law = _guess_law(head) if container is None else None
+        law = None if container or _is_known(head) else _guess_law(head)
         if law is None:
             raise
         notes.append(f"named .{suffix}, its content is raw {law}")
         codec_name = f"pcm_{law}"
-        found = _decode_frames(opener, head, law, notes)
+        found = _decode_frames(opener, skipped, head, law, notes)
     if found.samples.shape[1] == 0:
         raise UnreadableAudioError(f"a header ({size} bytes in all) and no sample")
     if found.source_channels > 2:
@@ -173,11 +180,56 @@ def merge(agent: Recording, customer: Recording) -> Recording:
     return replace(merged, notes=tuple(notes))
 
 
+def _find_start(head: bytes) -> int:
+    """How many bytes of something else (a web server's header, padding) stand before the sound.
+
+    Only marks that nothing else bears are looked for, and only near the start.
+    """
+    if _is_known(head):
+        return 0
+    marks = [head.find(mark, 0, _JUNK_BYTES) for mark in (b"OggS\0\2", b"fLaC\0\0\0\x22")]
+    riff = head.find(b"RIFF", 0, _JUNK_BYTES)
+    if riff > 0 and head[riff + 8 : riff + 12] == b"WAVE":
+        marks.append(riff)
+    chain = _find_mpeg_frames(head)
+    if chain is not None:
+        marks.append(chain)
+    return min((at for at in marks if at > 0), default=0)
+
+
+def _find_mpeg_frames(head: bytes) -> int | None:
+    """Where a run of MPEG audio frames begins near the start: its first one may be cut or broken."""
+    at = head.find(b"\xff", 0, _JUNK_BYTES)
+    while at >= 0:
+        place = at
+        for _ in range(_MPEG_FRAMES):
+            length = _mpeg_frame_bytes(head[place : place + 4])
+            place += length
+            if not length or place + 4 > len(head):
+                break
+        else:
+            return at
+        at = head.find(b"\xff", at + 1, _JUNK_BYTES)
+    return None
+
+
+def _is_known(head: bytes) -> bool:
+    """Whether the first bytes are those of a container that is read."""
+    return (
+        head[:4] in (b"RIFF", b"RF64", b"OggS", b"fLaC")
+        or head[4:8] == b"ftyp"
+        or head[:3] == b"ID3"
+        or _is_mpeg_audio(head)
+    )
+
+
 def _recognise(data: bytes, suffix: str, notes: list[str]) -> tuple[str | None, str | None]:
     """FFmpeg format to force and codec name to report; (None, None) leaves both to FFmpeg."""
     head = data[:16]
     found: str | None = None
-    if head[:4] in (b"RIFF", b"RF64", b"RIFX"):
+    if head[:4] == b"RIFX":
+        raise UnreadableAudioError("a WAV of big-endian samples (RIFX) is not read")
+    if head[:4] in (b"RIFF", b"RF64"):
         found = "wav"
     elif head[:4] == b"OggS":
         found = "ogg"
@@ -209,13 +261,22 @@ def _recognise(data: bytes, suffix: str, notes: list[str]) -> tuple[str | None, 
 
 
 def _is_mpeg_audio(data: bytes) -> bool:
-    """Two MPEG frame headers, the second where the first says that it must be (ISO 11172-3)."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
+    """Two MPEG frame headers, the second where the first says that it must be."""
+    length = _mpeg_frame_bytes(data[:4])
+    if not length:
         return False
-    version, layer = (data[1] >> 3) & 3, (data[1] >> 1) & 3
-    bitrate_index, rate_index = data[2] >> 4, (data[2] >> 2) & 3
+    following = data[length : length + 2]
+    return len(following) < 2 or (following[0] == 0xFF and following[1] & 0xE0 == 0xE0)
+
+
+def _mpeg_frame_bytes(header: bytes) -> int:
+    """Length of the layer III frame that begins with these four bytes (ISO 11172-3); 0: none."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
+        return 0
+    version, layer = (header[1] >> 3) & 3, (header[1] >> 1) & 3
+    bitrate_index, rate_index = header[2] >> 4, (header[2] >> 2) & 3
     if version == 1 or layer != 1 or bitrate_index in (0, 15) or rate_index == 3:
-        return False
+        return 0
     rate = (44100, 48000, 32000)[rate_index] >> {3: 0, 2: 1, 0: 2}[version]
     table = (
         (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -223,9 +284,7 @@ def _is_mpeg_audio(data: bytes) -> bool:
         else (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
     )
     samples = 144 if version == 3 else 72
-    length = samples * table[bitrate_index] * 1000 // rate + ((data[2] >> 1) & 1)
-    following = data[length : length + 2]
-    return len(following) < 2 or (following[0] == 0xFF and following[1] & 0xE0 == 0xE0)
+    return samples * table[bitrate_index] * 1000 // rate + ((header[2] >> 1) & 1)
 
 
 def _is_text(data: bytes) -> bool:
@@ -292,6 +351,7 @@ def _alaw_table() -> NDArray[np.float32]:
 
 def _decode_frames(
     opener: Callable[[], io.BytesIO | io.FileIO],
+    skipped: int,
     head: bytes,
     container: str | None,
     notes: list[str],
@@ -301,13 +361,19 @@ def _decode_frames(
     from av.audio.resampler import AudioResampler
     from av.container import InputContainer
 
-    options = {"sample_rate": str(ANALYSIS_RATE), "ch_layout": "mono"} if container else {}
-    if container == "gsm":
-        options = {}
+    options: dict[str, str] = {}
+    if container in ("mulaw", "alaw"):
+        options = {"sample_rate": str(ANALYSIS_RATE), "ch_layout": "mono"}
     if head[:4] == b"RIFF":
         # By itself FFmpeg hands out a tenth of a second at a time, and it searches PCM for hidden
         # DTS sound: with these packets that took 0.1 s a file.
         options = {"max_size": str(_WAV_PACKET_BYTES), "probesize": "32"}
+        if _goes_on(opener, skipped, head):
+            options["ignore_length"] = "1"
+            notes.append("the sound goes on after the end that the header gives")
+    if skipped:
+        options["skip_initial_bytes"] = str(skipped)
+        container = {b"RI": "wav", b"Og": "ogg", b"fL": "flac"}.get(head[:2], "mp3")
     held: _Samples | None = None
     broken = 0
     codec, rate, channels, promised = "", 0, 1, 0.0
@@ -320,7 +386,11 @@ def _decode_frames(
                 raise UnreadableAudioError("the file has no audio stream")
             stream = media.streams.audio[0]
             context = stream.codec_context
+            if context is None or context.format is None:
+                raise UnreadableAudioError("there is no decoder for its kind of sound")
             codec, rate, channels = context.name, int(stream.rate or 0), int(context.channels)
+            if rate > _HIGHEST_RATE:
+                raise UnreadableAudioError(f"its header says {rate} samples a second")
             if stream.duration and stream.time_base:
                 promised = float(stream.duration * stream.time_base)
             # Most recordings are 8 kHz and 16 bits once decoded: they need no resampler.
@@ -453,19 +523,36 @@ def _rows(frame: AudioFrame, channels: int) -> Samples:
     return rows
 
 
+def _goes_on(opener: Callable[[], io.BytesIO | io.FileIO], skipped: int, head: bytes) -> bool:
+    """Whether a WAV's samples go on after their promised end: the header was never completed."""
+    begin, size, _ = _wav_data(head)
+    if not begin or not 0 < size < 0x7FFFFFFF:
+        return False
+    with opener() as file:
+        file.seek(skipped + begin + size + (size & 1))
+        after = file.read(8)
+    # Another chunk has a name of letters; an end has nothing.
+    return len(after) == 8 and not (after[:4].isascii() and after[:4].strip().isalnum())
+
+
 def _promised_wav_seconds(data: bytes) -> float:
     """Length that a WAV header promises, in seconds; 0 where it says nothing usable."""
+    _, size, byte_rate = _wav_data(data)
+    # A writer that streams puts 0xFFFFFFFF or 0 here: that promises nothing.
+    return size / byte_rate if byte_rate > 0 and size < 0x7FFFFFFF else 0.0
+
+
+def _wav_data(data: bytes) -> tuple[int, int, int]:
+    """Where a WAV's samples begin, their bytes as promised, and bytes a second; 0 for unknown."""
     at, byte_rate = 12, 0
     while at + 8 <= min(len(data), 1 << 16):
         name, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         if name == b"fmt " and at + 20 <= len(data):
             byte_rate = int.from_bytes(data[at + 16 : at + 20], "little")
         if name == b"data":
-            # A writer that streams puts 0xFFFFFFFF or 0 here: that promises nothing.
-            usable = byte_rate > 0 and size < 0x7FFFFFFF
-            return size / byte_rate if usable else 0.0
+            return at + 8, size, byte_rate
         at += 8 + size + (size & 1)
-    return 0.0
+    return 0, 0, byte_rate
 
 
 def _first_row(recording: Recording) -> Recording:

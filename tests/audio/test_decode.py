@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -260,3 +261,97 @@ def test_two_hours_of_two_sides_fit_into_400_mb(tmp_path: Path) -> None:
     )
     assert (shorter, longer) == (2 * 60, 45 * 60)
     assert small + (large - small) / 43 * 118 < 400
+
+
+def wav(
+    data: bytes,
+    form: int = 1,
+    channels: int = 2,
+    rate: int = 8000,
+    bits: int = 16,
+    extra: bytes = b"",
+    align: int | None = None,
+) -> bytes:
+    """A WAV by hand, right or wrong."""
+    width = channels * bits // 8 if align is None else align
+    head = struct.pack("<HHIIHH", form, channels, rate, rate * width, width, bits) + extra
+    chunks = b"WAVEfmt " + struct.pack("<I", len(head)) + head
+    chunks += b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+
+
+def extensible(form: int, bits: int) -> bytes:
+    """The rest of a WAVE_FORMAT_EXTENSIBLE head: valid bits, front left and right, sub-format."""
+    sub_format = struct.pack("<H", form) + bytes.fromhex("000000001000800000aa00389b71")
+    return struct.pack("<HHI", 22, bits, 3) + sub_format
+
+
+def with_length(data: bytes, length: int) -> bytes:
+    at = data.index(b"data") + 4
+    return data[:at] + struct.pack("<I", length) + data[at + 4 :]
+
+
+PCM = (two_tones().T * 32767).astype("<i2")
+WAV = wav(PCM.tobytes())
+MULAW = scenes.encode(two_tones(), "mulaw").data
+MULAW = MULAW[MULAW.index(b"data") + 8 :]
+P24 = (two_tones().T * 8388607).astype("<i4", order="C").view("u1").reshape(-1, 4)[:, :3].tobytes()
+MP3 = scenes.encode(two_tones(), "mp3").data
+ODD = {
+    "length 0": (with_length(WAV, 0), "wav", None),
+    "length unknown": (with_length(WAV, 0xFFFFFFFF), "wav", None),
+    "length never completed": (with_length(WAV, 800), "wav", "goes on"),
+    "length of another file": (with_length(WAV, 5 * len(WAV)), "wav", "cut short"),
+    "a chunk before the sound": (WAV[:36] + b"LIST\5\0\0\0abcde\0" + WAV[36:], "wav", None),
+    "a chunk after the sound": (WAV + b"LIST\6\0\0\0abcdef", "wav", None),
+    "odd end": (WAV[:-3], "wav", None),
+    "extensible": (wav(PCM.tobytes(), 0xFFFE, extra=extensible(1, 16)), "wav", None),
+    "extensible 24": (wav(P24, 0xFFFE, bits=24, extra=extensible(1, 24)), "wav", None),
+    "extensible law": (wav(MULAW, 0xFFFE, bits=8, extra=extensible(7, 8)), "wav", None),
+    "float": (wav(two_tones().T.astype("<f4").tobytes(), 3, bits=32), "wav", None),
+    "wrong block size": (wav(PCM.tobytes(), align=1), "wav", "cut short"),
+    "zeros before": (bytes(100) + WAV, "wav", "100 bytes before"),
+    "a web server's head": (b"HTTP/1.1 200 OK\r\n\r\n" + WAV, "wav", "19 bytes before"),
+    "three channels": (
+        wav(np.hstack([PCM, 0 * PCM[:, :1]]).tobytes(), channels=3), "wav", "3 channels"
+    ),
+    "mp3 with a tag": (b"ID3\3\0\0\0\0\7\x76" + bytes(1014) + MP3, "mp3", None),
+    "mp3, first frame broken": (b"\x12" * 300 + MP3[300:], "mp3", "bytes before"),
+    "mp3 from its middle": (MP3[len(MP3) // 3 + 5 :], "mp3", "bytes before"),
+    "mp3 after zeros": (bytes(5000) + MP3, "mp3", "bytes before"),
+    "mp3, a half": (MP3[: len(MP3) // 2], "mp3", "cut short"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "extension", "note"), ODD.values(), ids=ODD.keys())
+def test_odd_files_are_read(data: bytes, extension: str, note: str | None) -> None:
+    recording = decode(data, extension)
+
+    assert [strongest_hz(row) for row in recording.signal] == pytest.approx([600, 1500], abs=5)
+    assert recording.duration_seconds > 0.9
+    if note is None:
+        assert recording.notes == ()
+        assert recording.duration_seconds == pytest.approx(SECONDS, abs=0.15)
+    else:
+        assert note in " ".join(recording.notes)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (wav(PCM.tobytes(), form=0x1234), "no decoder for its kind of sound"),
+        (wav(PCM.tobytes(), channels=0, align=4), "no decoder for its kind of sound"),
+        (wav(PCM.tobytes(), bits=0, align=4), "no decoder for its kind of sound"),
+        (wav(PCM.tobytes(), rate=0), "no decoder"),
+        (wav(PCM.tobytes(), rate=10**9), "1000000000 samples a second"),
+        (b"RIFX" + WAV[4:], "big-endian"),
+        (WAV[:44], "no sample"),
+    ],
+)
+def test_impossible_heads_say_why(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableAudio, match=reason):
+        decode(data, "wav")
+
+
+def test_a_fifth_of_a_second_is_a_recording() -> None:
+    assert decode(wav(PCM[:1600].tobytes()), "wav").duration_seconds == 0.2
