@@ -201,7 +201,7 @@ def load_corpus(manifest: Path, progress: Callable[[int, int], None] | None = No
         for done, row in enumerate(rows, start=1):
             try:
                 recording = decode(row.path)
-                signal = _one_channel(recording.signal)
+                signal = one_channel(recording.signal)
                 started = time.process_time()
                 stretches.append(describe(signal))
                 feature_seconds += time.process_time() - started
@@ -235,7 +235,7 @@ def load_corpus(manifest: Path, progress: Callable[[int, int], None] | None = No
     )
 
 
-def _one_channel(signal: Array) -> Array:
+def one_channel(signal: Array) -> Array:
     """The mean of the channels, or the louder one where they cancel each other out."""
     mean: Array = signal.mean(axis=0)
     power = (signal**2).mean(axis=1)

@@ -170,14 +170,26 @@ class PrincipalComponents(Family):
 
 
 class NeuralNetwork(Family):
-    """Standardise, then the mean logit of several networks with one hidden tanh layer each."""
+    """Standardise, then the mean logit of several networks with one hidden tanh layer each.
+
+    Each network sees a random share of the functionals (random subspaces: Ho, IEEE Trans. Pattern
+    Analysis and Machine Intelligence 20, 1998), so that they err differently and their mean less.
+    """
 
     name = "neural"
 
-    def __init__(self, networks: int, hidden: int, weight_decay: float, iterations: int) -> None:
+    def __init__(
+        self,
+        networks: int,
+        hidden: int,
+        feature_share: float,
+        weight_decay: float,
+        iterations: int,
+    ) -> None:
         super().__init__()
         self.networks = networks
         self.hidden = hidden
+        self.feature_share = feature_share
         self.weight_decay = weight_decay
         self.iterations = iterations
 
@@ -191,6 +203,7 @@ class NeuralNetwork(Family):
         balance = len(labels) / (classes * np.bincount(labels, minlength=classes)[labels])
         first, first_bias, second, second_bias = [], [], [], []
         for seed in range(self.networks):
+            seen = np.random.default_rng(seed).random(scaled.shape[1]) < self.feature_share
             network = MLPClassifier(
                 (self.hidden,), activation="tanh", solver="lbfgs", alpha=self.weight_decay,
                 max_iter=self.iterations, random_state=seed,
@@ -198,12 +211,14 @@ class NeuralNetwork(Family):
             with warnings.catch_warnings():
                 # The limit on iterations is one of the means against overfitting, not a failure.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                network.fit(scaled, labels, sample_weight=balance)
+                network.fit(scaled[:, seen], labels, sample_weight=balance)
             out, out_bias = network.coefs_[1], network.intercepts_[1]
             if classes == 2:  # scikit-learn keeps one output for two classes: its log odds
                 out, out_bias = np.hstack([-out / 2, out / 2]), np.repeat(out_bias / 2, 2)
                 out_bias[0] *= -1
-            first.append(network.coefs_[0])
+            weights = np.zeros((scaled.shape[1], self.hidden))
+            weights[seen] = network.coefs_[0]
+            first.append(weights)
             first_bias.append(network.intercepts_[0])
             second.append(out)
             second_bias.append(out_bias)

@@ -33,8 +33,8 @@ class Evaluation:
         logits: float32 (n, labels), each row by a model that never met its speaker.
         truth: indices of the labels (n,).
         speakers: (n,).
-        speaker_baseline_uar: UAR where every stretch is in units of its own speaker's mean and
-            spread (`against_own_voice`), for which no label is looked at.
+        speaker_baseline_guesses: judgements (n,) where every stretch is in units of its own
+            speaker's mean and spread (`against_own_voice`), for which no label is looked at.
         temperature: fitted on all rows of `logits`; for the model that learns from everybody.
         calibration_error: expected calibration error in ten bins of equal width, where each
             speaker's temperature was fitted on the other speakers' rows.
@@ -48,7 +48,7 @@ class Evaluation:
     logits: Array
     truth: Labels
     speakers: NDArray[np.str_]
-    speaker_baseline_uar: float
+    speaker_baseline_guesses: Labels
     temperature: float
     calibration_error: float
     relative_scores: Array
@@ -64,6 +64,11 @@ class Evaluation:
     @property
     def uar(self) -> float:
         return unweighted_average_recall(self.truth, self.guesses, len(self.labels))
+
+    @property
+    def speaker_baseline_uar(self) -> float:
+        guesses = self.speaker_baseline_guesses
+        return unweighted_average_recall(self.truth, guesses, len(self.labels))
 
     def intervals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Ends of the 95 % intervals of each label's recall and, last, of the UAR."""
@@ -126,7 +131,7 @@ def evaluate(corpus: Corpus, family: str, **hyperparameters: Any) -> Evaluation:
     held_out = judge_held_out(
         corpus.stretches, corpus.copies, truth, corpus.speakers, family, True, **hyperparameters
     )
-    own, own_copies = _against_own_voice(corpus)
+    own, own_copies = in_units_of_speakers(corpus.stretches, corpus.copies, corpus.speakers)
     own_logits = judge_held_out(
         own, own_copies, truth, corpus.speakers, family, False, **hyperparameters
     ).logits
@@ -141,9 +146,7 @@ def evaluate(corpus: Corpus, family: str, **hyperparameters: Any) -> Evaluation:
         logits=logits,
         truth=truth,
         speakers=corpus.speakers,
-        speaker_baseline_uar=unweighted_average_recall(
-            truth, own_logits.argmax(axis=1), len(present)
-        ),
+        speaker_baseline_guesses=own_logits.argmax(axis=1),
         temperature=fit_temperature(logits, truth),
         calibration_error=expected_calibration_error(calibrated, truth),
         relative_scores=held_out.relative_scores,
@@ -179,29 +182,65 @@ def judge_held_out(
     """Fold by fold: learn from the others, judge the held out."""
     shape = (len(stretches), int(truth.max()) + 1)
     result = HeldOut(
-        np.full(shape, -50.0, np.float32), *(np.zeros(shape, np.float32) for _ in "123")
+        np.full(shape, -50.0, np.float32), *(np.zeros(shape, np.float32) for _ in range(3))
     )
-    with _one_thread():
-        for learn, held_out in folds(speakers):
-            there, compact = np.unique(truth[learn], return_inverse=True)
-            if len(there) == 1:
-                result.logits[held_out, there[0]] = 0
+    with one_thread():
+        for fold in learn_folds(
+            stretches, copies, truth, speakers, family, with_relative, **hyperparameters
+        ):
+            held_out, fitted = fold.held_out, fold.fitted
+            if fitted is None:
+                result.logits[held_out, fold.labels[0]] = 0
                 continue
-            fitted = make_family(family, **hyperparameters)
-            to_learn, labels, voices = _with_copies(stretches, copies, speakers, learn, compact)
-            fitted.fit(to_learn, labels, len(there))
             to_judge = [stretches[place] for place in held_out]
-            cells = np.ix_(held_out, there)
+            cells = np.ix_(held_out, fold.labels)
             if not with_relative:
                 result.logits[cells] = fitted.logits(to_judge)
                 continue
-            fitted.fit_relative(to_learn, labels, voices, len(there))
             reading = fitted.read(to_judge)
             result.logits[cells] = reading.logits
             result.relative_scores[cells] = reading.relative_scores
             result.relative_bias[cells] = fitted.arrays_["relative_bias"]
             result.relative_population[cells] = fitted.arrays_["relative_population"]
     return result
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A model and whom it never heard.
+
+    Attributes:
+        held_out: places of the held-out speakers' stretches.
+        labels: indices of the labels that the others have; the model's classes in this order.
+        fitted: None where the others have a single label.
+    """
+
+    held_out: NDArray[np.intp]
+    labels: Labels
+    fitted: Family | None
+
+
+def learn_folds(
+    stretches: Sequence[Stretch],
+    copies: Sequence[dict[str, Stretch]],
+    truth: Labels,
+    speakers: NDArray[np.str_],
+    family: str,
+    with_relative: bool = False,
+    **hyperparameters: Any,
+) -> Iterator[Fold]:
+    """A model a fold, each learnt from the stretches and copies of the other folds' speakers."""
+    for learn, held_out in folds(speakers):
+        there, compact = np.unique(truth[learn], return_inverse=True)
+        if len(there) == 1:
+            yield Fold(held_out, there, None)
+            continue
+        fitted = make_family(family, **hyperparameters)
+        to_learn, labels, voices = _with_copies(stretches, copies, speakers, learn, compact)
+        fitted.fit(to_learn, labels, len(there))
+        if with_relative:
+            fitted.fit_relative(to_learn, labels, voices, len(there))
+        yield Fold(held_out, there, fitted)
 
 
 def relative_logits(evaluation: Evaluation, prior: float, seed: int | None = None) -> Array:
@@ -247,15 +286,17 @@ def _with_copies(
     return chosen, np.array(repeated, np.intp), np.array(voices)
 
 
-def _against_own_voice(corpus: Corpus) -> tuple[list[Stretch], list[dict[str, Stretch]]]:
+def in_units_of_speakers(
+    stretches: Sequence[Stretch],
+    copies: Sequence[dict[str, Stretch]],
+    speakers: NDArray[np.str_],
+) -> tuple[list[Stretch], list[dict[str, Stretch]]]:
     """Stretches and copies in units of their speakers, variants apart as in `_with_copies`."""
-    own = against_own_voice(corpus.stretches, corpus.speakers)
+    own = against_own_voice(stretches, speakers)
     own_copies: list[dict[str, Stretch]] = [{} for _ in own]
-    for variant in sorted({name for copies in corpus.copies for name in copies}):
-        places = [place for place, copies in enumerate(corpus.copies) if variant in copies]
-        varied = against_own_voice(
-            [corpus.copies[place][variant] for place in places], corpus.speakers[places]
-        )
+    for variant in sorted({name for each in copies for name in each}):
+        places = [place for place, each in enumerate(copies) if variant in each]
+        varied = against_own_voice([copies[place][variant] for place in places], speakers[places])
         for place, stretch in zip(places, varied, strict=True):
             own_copies[place][variant] = stretch
     return own, own_copies
@@ -309,6 +350,21 @@ def bootstrap(
     return low, high
 
 
+def difference_interval(
+    truth: Labels, ours: Labels, theirs: Labels, speakers: NDArray[np.str_], classes: int
+) -> tuple[float, float]:
+    """The 95 % interval of the UAR of `ours` above that of `theirs`, on the same draws."""
+    drawn = [
+        float(
+            np.nanmean(_recalls(truth[sample], ours[sample], classes))
+            - np.nanmean(_recalls(truth[sample], theirs[sample], classes))
+        )
+        for sample in _samples(speakers)
+    ]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def _samples(speakers: NDArray[np.str_]) -> Iterator[NDArray[np.intp]]:
     options = settings()["evaluation"]
     rng = np.random.default_rng(options["seed"])
@@ -334,7 +390,7 @@ def train(corpus: Corpus, evaluation: Evaluation, about: dict[str, Any]) -> Emot
     """
     fitted = make_family(evaluation.family)
     everybody = np.arange(len(corpus.stretches))
-    with _one_thread():
+    with one_thread():
         to_learn, labels, voices = _with_copies(
             corpus.stretches, corpus.copies, corpus.speakers, everybody, evaluation.truth
         )
@@ -595,14 +651,7 @@ def hold_against(corpus: Corpus, evaluation: Evaluation, in_force: EmotionModel 
     heard[:, columns] = in_force.family.logits([corpus.stretches[place] for place in places])
     theirs: Labels = heard[:, order].argmax(axis=1)
     ours = evaluation.guesses[places]
-    differences = [
-        float(
-            np.nanmean(_recalls(truth[sample], ours[sample], classes))
-            - np.nanmean(_recalls(truth[sample], theirs[sample], classes))
-        )
-        for sample in _samples(corpus.speakers[places])
-    ]
-    worst, best = np.percentile(differences, [2.5, 97.5])
+    worst, best = difference_interval(truth, ours, theirs, corpus.speakers[places], classes)
     candidate_uar = unweighted_average_recall(truth, ours, classes)
     other = unweighted_average_recall(truth, theirs, classes)
     reason = (
@@ -615,7 +664,7 @@ def hold_against(corpus: Corpus, evaluation: Evaluation, in_force: EmotionModel 
     )  # fmt: skip
 
 
-def _one_thread() -> Any:
+def one_thread() -> Any:
     """Linear algebra on one thread: sums in a fixed order give the same bits every time."""
     from threadpoolctl import threadpool_limits
 

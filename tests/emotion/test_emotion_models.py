@@ -24,7 +24,10 @@ from ml.emotion.training import (
     expected_calibration_error,
     fit_temperature,
     folds,
+    hold_against,
+    relative_logits,
     train,
+    train_families,
     unweighted_average_recall,
 )
 
@@ -305,3 +308,107 @@ def test_parameters_are_each_familys_own(judged: tuple[Evaluation, EmotionModel]
         assert values.sum() == pytest.approx(1, abs=1e-4)
     if family.name == "neural":  # a tanh layer
         assert np.abs(values).max() <= 1
+
+
+def _part(corpus: Corpus, speakers: Sequence[str]) -> Corpus:
+    places = np.flatnonzero(np.isin(corpus.speakers, speakers)).tolist()
+    return replace(
+        corpus,
+        stretches=[corpus.stretches[place] for place in places],
+        copies=[corpus.copies[place] for place in places],
+        labels=corpus.labels[places],
+        speakers=corpus.speakers[places],
+        rows=[corpus.rows[place] for place in places],
+        digests=[corpus.digests[place] for place in places],
+    )
+
+
+def _wrong(evaluation: Evaluation) -> Evaluation:
+    """The same, but every judgement is another label than the right one."""
+    logits = np.eye(4, dtype=np.float32)[(evaluation.truth + 1) % 4]
+    return replace(evaluation, logits=logits)
+
+
+def _guessing(evaluation: Evaluation) -> Evaluation:
+    return replace(evaluation, logits=np.eye(4, dtype=np.float32)[np.zeros_like(evaluation.truth)])
+
+
+def test_the_gate_compares_on_speakers_that_neither_has_heard(corpus: Corpus) -> None:
+    evaluation = evaluate(corpus, "pca")
+    half = _part(corpus, ["s0", "s1"])
+    in_force = train(half, evaluate(half, "pca"), {})
+    verdict = hold_against(corpus, evaluation, in_force)
+    assert verdict.passes
+    assert verdict.rows == 24  # s2 and s3: the model in force learnt from the others
+    assert verdict.speakers == 2
+    assert verdict.compared_with == in_force.version
+    theirs = in_force.family.logits(_part(corpus, ["s2", "s3"]).stretches).argmax(axis=1)
+    truth = evaluation.truth[np.isin(corpus.speakers, ["s2", "s3"])]
+    assert verdict.compared_uar == unweighted_average_recall(truth, theirs, 4)
+
+
+def test_the_gate_refuses_what_is_worse_or_only_guesses(corpus: Corpus) -> None:
+    evaluation = evaluate(corpus, "pca")
+    half = _part(corpus, ["s0", "s1"])
+    in_force = train(half, evaluate(half, "pca"), {})
+    for bad in (_wrong(evaluation), _guessing(evaluation)):
+        verdict = hold_against(corpus, bad, in_force)
+        assert not verdict.passes
+        assert "guessing" in verdict.reason
+        assert not hold_against(corpus, bad, None).passes
+    # Half of the recordings right: above chance, yet far below the model in force.
+    mediocre = evaluation.logits.copy()
+    spoilt = np.arange(len(mediocre)) % 2 == 0
+    mediocre[spoilt] = _wrong(evaluation).logits[spoilt]
+    verdict = hold_against(corpus, replace(evaluation, logits=mediocre), in_force)
+    assert not verdict.passes
+    assert f"{verdict.compared_uar:.3f}" in verdict.reason
+
+
+def test_where_the_model_in_force_met_everybody_its_own_figure_stands(corpus: Corpus) -> None:
+    evaluation = evaluate(corpus, "pca")
+    in_force = train(corpus, evaluation, {})
+    verdict = hold_against(corpus, evaluation, in_force)
+    assert verdict.passes
+    assert verdict.compared_uar == in_force.card["evaluation"]["uar"]["value"]
+    assert "has met these speakers" in verdict.reason
+
+
+def test_the_mean_of_earlier_recordings_is_taken_off_one_by_one(corpus: Corpus) -> None:
+    evaluation = evaluate(corpus, "pca")
+    population, bias = evaluation.relative_population, evaluation.relative_bias
+    logits = relative_logits(evaluation, prior=4.0, seed=1)
+    places = np.flatnonzero(evaluation.speakers == "s2")
+    order = np.random.default_rng(1).permutation(places)
+    first, third = order[0], order[2]
+    scores = evaluation.relative_scores
+    np.testing.assert_allclose(
+        logits[first], scores[first] - population[first] + bias[first], atol=1e-5
+    )
+    mean = (scores[order[:2]].sum(axis=0) + 4 * population[third]) / 6
+    np.testing.assert_allclose(logits[third], scores[third] - mean + bias[third], atol=1e-5)
+    everything = relative_logits(evaluation, prior=4.0)
+    centred = (everything - bias)[places]
+    np.testing.assert_allclose(centred.mean(axis=0), 0, atol=1e-4)
+
+
+def test_three_families_are_trained_compared_and_written_twice_alike(
+    manifest: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        trained = train_families(manifest, tmp_path / name, ["pca", "gmm"])
+        assert trained.rows_used == 48
+        assert trained.faults == []
+        for family, candidate in trained.candidates.items():
+            assert candidate.family == family
+            low, high = candidate.uar_interval
+            assert low <= candidate.uar <= high
+            assert load_model(family, tmp_path / name).version == candidate.version
+    for name in ("pca.npz", "pca.json", "gmm.npz", "gmm.json", "COMPARISON.md", "gate.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    page = (tmp_path / "a" / "COMPARISON.md").read_text(encoding="utf-8")
+    card = json.loads((tmp_path / "a" / "gmm.json").read_text(encoding="utf-8"))
+    assert f"{card['evaluation']['uar']['value']:.3f}" in page
+    assert card["training_command"] in page
+    for failing in card["known_failings"]:
+        assert failing in page

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from synthetic_voices import RATE, voice
 
-from ml.emotion import FAMILIES, SideEmotion, describe_sides, load_model
+from ml.emotion import FAMILIES, SideEmotion, describe_families, describe_sides, load_model
+from ml.emotion import describe as describe_module
 from ml.emotion.describe import segments_of, voiced_intervals
 from ml.emotion.settings import labels, settings
 
@@ -80,6 +81,61 @@ def test_a_side_is_judged_from_its_own_speech_alone(call: NDArray[np.float32]) -
     before = describe_sides(call, RATE, SPEECH, SIDES, "pca")["customer"]
     after = describe_sides(other, RATE, SPEECH, SIDES, "pca")["customer"]
     assert before == after
+
+
+def test_all_families_in_one_pass_say_what_each_says_alone(call: NDArray[np.float32]) -> None:
+    together = describe_families(call, RATE, SPEECH, SIDES)
+    for side, judged in together.items():
+        assert list(judged) == list(FAMILIES)
+        for family, verdict in judged.items():
+            assert verdict == describe_sides(call, RATE, SPEECH, SIDES, family)[side]
+            for segment in verdict.segments:
+                assert len(segment.relative_scores) == len(labels())
+                assert len(segment.parameters) == len(judged[family].segments[0].parameters)
+
+
+class _OnDisk:
+    """Samples that can only be cut; notes how many were ever asked for at once."""
+
+    def __init__(self, samples: NDArray[np.int16]) -> None:
+        self._samples, self.shape, self.most = samples, samples.shape, 0
+
+    def __getitem__(self, channel: int) -> _OnDisk._Row:
+        return self._Row(self, channel)
+
+    class _Row:
+        def __init__(self, store: _OnDisk, channel: int) -> None:
+            self._store, self._channel = store, channel
+
+        def __getitem__(self, part: slice) -> NDArray[np.int16]:
+            cut = self._store._samples[self._channel][part]
+            self._store.most = max(self._store.most, len(cut))
+            return cut
+
+
+def test_a_recording_is_read_by_segments_never_whole(
+    call: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(describe_module, "_BATCH", 2)  # several batches, the last one not full
+    whole = np.rint(call * 32767).astype(np.int16)
+    store = _OnDisk(whole)
+    from_disk = describe_families(store, RATE, SPEECH, SIDES)
+    assert store.most <= 12 * RATE
+    monkeypatch.setattr(describe_module, "_BATCH", 1000)
+    at_once = describe_families(whole * np.float32(1 / 32768), RATE, SPEECH, SIDES)
+    for side, judged in at_once.items():
+        for family, verdict in judged.items():
+            other = from_disk[side][family]
+            assert len(other.segments) == len(verdict.segments) > 1
+            assert other.index == pytest.approx(verdict.index, abs=0.05)
+
+
+def test_two_speakers_in_one_channel_are_judged_apart(call: NDArray[np.float32]) -> None:
+    mixed = call.sum(axis=0, keepdims=True)
+    apart = describe_families(call, RATE, SPEECH, SIDES)
+    together = describe_families(mixed, RATE, SPEECH, ["mixed"])
+    assert set(together) == set(SIDES)  # nothing is said of the mixture itself
+    assert together["customer"]["pca"] == apart["customer"]["pca"]
 
 
 def test_level_does_not_matter(call: NDArray[np.float32]) -> None:

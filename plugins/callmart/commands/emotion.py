@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +108,11 @@ def predict(files: Sequence[Path], family: str | None, models: Path | None, as_j
     from ml.audio.decode import UnreadableAudio, decode
     from ml.emotion import ModelError, describe_families, load_model
     from ml.emotion.describe import voiced_intervals
+    from ml.emotion.model import shipped_model
 
     try:
-        folder_models = _in_force() if models is None else None
-        judges = {
-            name: load_model(name, models) if models else (folder_models or {})[name]
-            for name in _families(family)
-        }
+        load = shipped_model if models is None else partial(load_model, folder=models)
+        judges = {name: load(name) for name in _families(family)}
     except ModelError as error:
         raise click.ClickException(str(error)) from error
     items: list[dict[str, Any]] = []
@@ -149,11 +148,66 @@ def _families(family: str | None) -> list[str]:
     return [family] if family else list(FAMILIES)
 
 
+@emotion.command()
+@click.argument("version")
+@click.option("--force", is_flag=True, help="Also where the gate said no.")
+def promote(version: str, force: bool) -> None:
+    """Put a model that train_emotion_model proposed in force.
+
+    VERSION as `emotion models` shows it; shipped:FAMILY goes back to the model that comes with
+    callmart. Every recording is heard again under the new version; the facts of the old one stay.
+    """
+    import getpass
+
+    import psycopg
+
+    from callmart.recordings.emotion_models import promote as put_in_force
+    from callmart.settings import Settings
+
+    try:
+        said = put_in_force(Settings.from_environment(), version, getpass.getuser(), force)
+    except (LookupError, ValueError, psycopg.Error) as error:
+        raise click.ClickException(str(error.args[0] if error.args else error)) from error
+    click.echo(said)
+
+
+@emotion.command()
+@_JSON
+def models(as_json: bool) -> None:
+    """The models that were trained in this warehouse, with the gate's verdicts, newest first."""
+    import psycopg
+
+    from callmart.recordings.emotion_models import list_models
+    from callmart.settings import Settings
+
+    try:
+        found = list_models(Settings.from_environment())
+    except (ValueError, psycopg.Error) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(found, default=str, ensure_ascii=False, indent=1))
+        return
+    for row in found:
+        gate = "passed the gate" if row["passes_gate"] else "did not pass the gate"
+        click.echo(
+            f"{row['model_version']}  {row['status']}  {row['corpus']}: UAR {row['uar']:.3f}"
+            f" ({row['uar_low']:.3f} to {row['uar_high']:.3f}), n {row['n']},"
+            f" {row['speakers']} speakers; {gate}: {row['gate_reason']}"
+        )
+
+
 def _in_force() -> dict[str, EmotionModel]:
-    """The models that judge now, by family."""
+    """The models that judge now, by family; one that cannot be used is named and left out."""
+    from ml.emotion import ModelError
     from ml.emotion.model import shipped_model
 
-    return {name: shipped_model(name) for name in _families(None)}
+    models = {}
+    for name in _families(None):
+        try:
+            models[name] = shipped_model(name)
+        except ModelError as error:
+            click.echo(f"no {name} model in force: {error}", err=True)
+    return models
 
 
 def _progress() -> Callable[[int, int], None] | None:
