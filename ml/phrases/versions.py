@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-MATCHER_VERSION = "1.0.0"
+MATCHER_VERSION = "1.1.0"
 """Raised when the matcher finds other hits for the same rules."""
 
 ANNOUNCEMENTS_VERSION = (

@@ -83,6 +83,31 @@ def test_a_second_search_adds_nothing_and_a_new_rule_only_its_hits(deliveries: A
     assert [row[1] for row in deliveries.query(HITS)] == ["kim", "sure", "sure"]
 
 
+def test_a_new_rule_is_searched_for_alone(deliveries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ml.phrases import Matcher
+
+    deliveries.rule("sure", role="agent", any=["sure thing"])
+    deliveries.say("c1", TURNS)
+    match_phrases(deliveries.settings)
+    searched: list[tuple[str, set[str]]] = []
+    find = Matcher.find
+
+    def noted(self: Matcher, transcript: Any, *rest: Any, **more: Any) -> Any:
+        searched.append((transcript.call_id, {rule.id for rule in self.rules}))
+        return find(self, transcript, *rest, **more)
+
+    monkeypatch.setattr(Matcher, "find", noted)
+    deliveries.rule("kim", any=["kim"])
+    deliveries.say("c2", TURNS[:1])
+    match_phrases(deliveries.settings)
+    old = [rules for call, rules in searched if call == "c1"]
+    assert old == [{"kim"}]
+    assert {"kim", "sure"} <= set.union(*(rules for call, rules in searched if call == "c2"))
+    assert [row[:2] for row in deliveries.query(HITS)] == [
+        ("c1", "kim"), ("c1", "sure"), ("c1", "sure"), ("c2", "kim"),
+    ]  # fmt: skip
+
+
 def test_a_new_version_of_a_rule_leaves_the_hits_of_the_old_one(deliveries: Any) -> None:
     deliveries.rule("sure", any=["sure thing"], role="customer")
     deliveries.say("c1", TURNS)

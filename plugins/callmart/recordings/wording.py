@@ -16,7 +16,7 @@ from callmart.settings import Settings
 from callmart.warehouse import connect, copy_rows
 
 if TYPE_CHECKING:
-    from ml.phrases import Rule
+    from ml.phrases import Matcher, Rule
     from ml.transcripts import Transcript
 
 log = logging.getLogger(__name__)
@@ -30,11 +30,21 @@ HIT_COLUMNS = (
 )  # fmt: skip
 
 UNSEARCHED_SQL = """
-select distinct on (transcripts.content_sha256) transcripts.object_id
+select distinct on (transcripts.content_sha256)
+    transcripts.object_id,
+    array(
+        select scans.ruleset_hash
+        from facts.phrase_scans as scans
+        inner join facts.phrase_rulesets as rulesets using (ruleset_hash)
+        where scans.transcript_sha256 = transcripts.content_sha256
+            and rulesets.announcements_version = %(version)s
+        order by scans.ruleset_hash
+    ) as searched_with
 from raw.transcripts
 where not exists (
     select from facts.phrase_scans as scans
-    where scans.transcript_sha256 = transcripts.content_sha256 and scans.ruleset_hash = %s
+    where scans.transcript_sha256 = transcripts.content_sha256
+        and scans.ruleset_hash = %(ruleset)s
 )
 order by transcripts.content_sha256, transcripts.object_id
 """
@@ -54,7 +64,10 @@ order by transcripts.content_sha256, segments.segment_index
 
 @dataclass(frozen=True)
 class MatchSummary:
-    """What one search did; `broken_rules` are rule ids of the CRM that cannot be applied."""
+    """What one search did; `broken_rules` are rule ids of the CRM that cannot be applied.
+
+    transcripts: those that were read; one whose rules are all known already is not.
+    """
 
     ruleset_hash: str
     transcripts: int
@@ -68,6 +81,19 @@ class _RuleSet:
     rows: list[tuple[Any, ...]]
     ruleset_hash: str
     broken: list[tuple[int, str, str]]
+
+    @property
+    def hashes(self) -> list[str]:
+        return [row[0] for row in self.rows]
+
+    def without(self, known: set[str]) -> tuple[list[Rule], list[str]]:
+        """The rules whose hashes are not among `known`, and their hashes."""
+        left = [
+            (rule, digest)
+            for rule, digest in zip(self.rules, self.hashes, strict=True)
+            if digest not in known
+        ]
+        return [rule for rule, _ in left], [digest for _, digest in left]
 
 
 def _load_rules(connection: Connection[Any]) -> _RuleSet:
@@ -114,7 +140,7 @@ def _load_rules(connection: Connection[Any]) -> _RuleSet:
     )
 
 
-def _keep_rules(connection: Connection[Any], rules: _RuleSet) -> None:
+def _keep_rules(connection: Connection[Any], rules: _RuleSet, version: str) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -134,6 +160,36 @@ def _keep_rules(connection: Connection[Any], rules: _RuleSet) -> None:
             """,
             rules.broken,
         )
+        cursor.execute(
+            """
+            insert into facts.phrase_rulesets (ruleset_hash, announcements_version, rule_hashes)
+            values (%s, %s, %s)
+            on conflict (ruleset_hash) do nothing
+            """,
+            (rules.ruleset_hash, version, rules.hashes),
+        )
+
+
+def _unsearched(
+    connection: Connection[Any], rules: _RuleSet, version: str
+) -> list[tuple[set[str], list[int]]]:
+    """Transcripts that this set of rules has not searched, by the rules that already were."""
+    contents = dict(
+        connection.execute(
+            "select ruleset_hash, rule_hashes from facts.phrase_rulesets"
+            " where announcements_version = %s",
+            (version,),
+        ).fetchall()
+    )
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for object_id, searched_with in connection.execute(
+        UNSEARCHED_SQL, {"version": version, "ruleset": rules.ruleset_hash}
+    ):
+        groups.setdefault(tuple(searched_with), []).append(object_id)
+    return [
+        ({digest for ruleset in searched_with for digest in contents[ruleset]}, object_ids)
+        for searched_with, object_ids in groups.items()
+    ]
 
 
 def _transcripts(
@@ -177,62 +233,82 @@ def _transcripts(
 
 
 def match_phrases(settings: Settings) -> MatchSummary:
-    """Search every transcript that this set of rules has not searched, some hundred a commit.
+    """Search every transcript for the rules it has not been searched for, some hundred a commit.
 
-    Killed and run again it goes on where it was; a rule that is new adds its hits and repeats none.
-    Hits that a newer matcher no longer finds are taken back.
+    Killed and run again it goes on where it was; a rule that is new is searched for alone, adds its
+    hits and repeats none. Hits that a newer matcher no longer finds are taken back.
     """
     from ml.phrases import Matcher
-    from ml.phrases.announcements import announcement_outcome
     from ml.phrases.versions import ANNOUNCEMENTS_VERSION
 
     found = searched = 0
     with connect(settings) as connection:
         rules = _load_rules(connection)
-        _keep_rules(connection, rules)
+        _keep_rules(connection, rules, ANNOUNCEMENTS_VERSION)
         connection.commit()
-        unsearched = connection.execute(UNSEARCHED_SQL, (rules.ruleset_hash,)).fetchall()
-        matcher = Matcher(rules.rules)
-        for object_ids in _slices([row[0] for row in unsearched]):
-            hits: list[tuple[Any, ...]] = []
-            outcomes: list[tuple[Any, ...]] = []
-            hashes: list[str] = []
-            for sha, transcript in _transcripts(connection, object_ids):
-                hashes.append(sha)
-                hits += _hit_rows(sha, matcher.find(transcript, evaluate_connected=False))
-                announced = announcement_outcome(transcript)
-                outcome, hit = announced if announced else (None, None)
-                outcomes.append(
-                    (
-                        sha,
-                        ANNOUNCEMENTS_VERSION,
-                        outcome,
-                        hit.segment_index if hit else None,
-                        hit.char_start if hit else None,
-                        hit.char_end if hit else None,
-                        hit.text if hit else None,
-                    )
-                )
-            found += _keep_hits(connection, hashes, [row[0] for row in rules.rows], hits)
-            with connection.cursor() as cursor:
-                cursor.executemany(
-                    """
-                    insert into facts.transcript_outcomes
-                        (transcript_sha256, announcements_version, outcome, segment_index,
-                         char_start, char_end, text)
-                    values (%s, %s, %s, %s, %s, %s, %s)
-                    on conflict (transcript_sha256, announcements_version) do nothing
-                    """,
-                    outcomes,
-                )
-                cursor.executemany(
+        for known, waiting in _unsearched(connection, rules, ANNOUNCEMENTS_VERSION):
+            wanted, hashes = rules.without(known)
+            matcher = Matcher(wanted)
+            for object_ids in _slices(waiting):
+                if hashes or not known:
+                    # Whatever was searched by this version has its announcement heard too.
+                    found += _search(connection, object_ids, matcher, hashes, not known)
+                    searched += len(object_ids)
+                connection.execute(
                     "insert into facts.phrase_scans (transcript_sha256, ruleset_hash)"
-                    " values (%s, %s) on conflict do nothing",
-                    [(sha, rules.ruleset_hash) for sha in hashes],
+                    " select distinct content_sha256, %s from raw.transcripts"
+                    " where object_id = any(%s) on conflict do nothing",
+                    (rules.ruleset_hash, object_ids),
                 )
-            connection.commit()
-            searched += len(hashes)
+                connection.commit()
     return MatchSummary(rules.ruleset_hash, searched, found, [item[1] for item in rules.broken])
+
+
+def _search(
+    connection: Connection[Any],
+    object_ids: Sequence[int],
+    matcher: Matcher,
+    rule_hashes: Sequence[str],
+    with_announcements: bool,
+) -> int:
+    """Keep what these rules find in these transcripts; how many hits were not there yet."""
+    from ml.phrases.announcements import announcement_outcome
+    from ml.phrases.versions import ANNOUNCEMENTS_VERSION
+
+    hits: list[tuple[Any, ...]] = []
+    outcomes: list[tuple[Any, ...]] = []
+    hashes: list[str] = []
+    for sha, transcript in _transcripts(connection, object_ids):
+        hashes.append(sha)
+        hits += _hit_rows(sha, matcher.find(transcript, evaluate_connected=False))
+        if not with_announcements:
+            continue
+        announced = announcement_outcome(transcript)
+        outcome, hit = announced if announced else (None, None)
+        outcomes.append(
+            (
+                sha,
+                ANNOUNCEMENTS_VERSION,
+                outcome,
+                hit.segment_index if hit else None,
+                hit.char_start if hit else None,
+                hit.char_end if hit else None,
+                hit.text if hit else None,
+            )
+        )
+    found = _keep_hits(connection, hashes, rule_hashes, hits)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            insert into facts.transcript_outcomes
+                (transcript_sha256, announcements_version, outcome, segment_index,
+                 char_start, char_end, text)
+            values (%s, %s, %s, %s, %s, %s, %s)
+            on conflict (transcript_sha256, announcements_version) do nothing
+            """,
+            outcomes,
+        )
+    return found
 
 
 def _slices(object_ids: list[int]) -> Iterator[list[int]]:
