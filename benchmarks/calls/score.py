@@ -10,9 +10,20 @@ from typing import Any
 
 import numpy as np
 
-
 _HEARD = frozenset(
-    "human voicemail ivr fax busy congestion no_answer invalid_number silence music unreadable".split()
+    [
+        "human",
+        "voicemail",
+        "ivr",
+        "fax",
+        "busy",
+        "congestion",
+        "no_answer",
+        "invalid_number",
+        "silence",
+        "music",
+        "unreadable",
+    ]
 )
 """Outcomes that the sound alone can tell; the others are said in words, or by the signalling."""
 
