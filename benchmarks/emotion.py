@@ -43,7 +43,7 @@ OPTIONS = {
 _RATE = 8000
 # What is chosen from where `nested=yes` asks for it: around the settings' values.
 GRIDS: dict[str, list[dict[str, Any]]] = {
-    "pca": [{"components": c, "shrinkage": s} for c in (80, 120, 200) for s in (0.05, 0.1, 0.3)],
+    "pca": [{"components": c, "shrinkage": s} for c in (80, 120) for s in (0.1, 0.3)],
     "neural": [{"weight_decay": 15.0}, {"weight_decay": 30.0}, {"weight_decay": 60.0}],
     "gmm": [{"shrinkage": s, "relevance": r} for s in (0.2, 0.4) for r in (8.0, 16.0)],
 }
@@ -183,8 +183,8 @@ LINES = ("A-law", "GSM", "MP3", "noise -20 dB", "level -20 dB", "level +20 dB")
 def through(signal: Signal, line: str) -> Signal:
     """A recording after another line, float32 of the same length.
 
-    A-law (G.711) and GSM 06.10 as libsndfile codes them; MP3 at 8 kHz and 16 kbit/s; white noise 20 dB below the voice's mean power; 20 dB softer and, cut at full
-    scale, louder.
+    A-law (G.711) and GSM 06.10 as libsndfile codes them; MP3 at 8 kHz and 16 kbit/s; white noise
+    20 dB below the voice's mean power; 20 dB softer and, cut at full scale, louder.
     """
     import io
 
