@@ -125,3 +125,16 @@ def test_a_number_that_cannot_be_read_stops_nothing(
             (object_id,),
         )
     steps.validate("raw")
+
+
+def test_training_takes_the_corpora_that_have_a_manifest(postgres: str, s3: Bucket) -> None:
+    with pytest.raises(AirflowSkipException):
+        steps.plan_corpora(None)
+    for key in ("one/manifest.csv", "two/manifest.csv", "two/a.wav", "no_manifest/a.wav"):
+        s3.client.put_object(Bucket=s3.name, Key=f"training/emotion/{key}", Body=b"path\n")
+    assert [each["corpus"] for each in steps.plan_corpora(None)] == ["one", "two"]
+    assert steps.plan_corpora("two") == [{"corpus": "two", "label": "two"}]
+    with pytest.raises(AirflowFailException, match="no_manifest/manifest.csv is not in the bucket"):
+        steps.plan_corpora("no_manifest")
+    with pytest.raises(AirflowFailException, match="lacks"):
+        steps.train_corpus("one")

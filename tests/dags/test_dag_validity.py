@@ -32,6 +32,7 @@ EXPECTED = {
     },
     "build_marts": {"validate_raw", "build_models", "validate_marts"},
     "publish_reports": {"plan_reports", "publish_report"},
+    "train_emotion_model": {"plan_corpora", "train_corpus"},
     "check_health": {"update_alerts", "mail_alerts"},
 }
 
@@ -78,7 +79,12 @@ def test_mapped_tasks_have_readable_labels(dags: dict[str, DAG]) -> None:
     mapped = [
         t for dag in dags.values() for t in dag.tasks if type(t).__name__.startswith("Decorated")
     ]
-    assert {t.task_id for t in mapped} == {"load_objects", "analyze_batch", "publish_report"}
+    assert {t.task_id for t in mapped} == {
+        "load_objects",
+        "analyze_batch",
+        "publish_report",
+        "train_corpus",
+    }
     assert all(t.partial_kwargs["map_index_template"] == "{{ label }}" for t in mapped)
 
 

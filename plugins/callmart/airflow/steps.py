@@ -127,6 +127,31 @@ def match_phrases() -> None:
     log.info("%s", match(Settings.from_environment()))
 
 
+def plan_corpora(corpus: str | None) -> list[dict[str, Any]]:
+    """The labelled corpora to learn from: `corpus`, or all that the bucket holds."""
+    from callmart.recordings import corpora
+
+    found = corpora(Settings.from_environment())
+    if corpus is not None and corpus not in found:
+        raise AirflowFailException(
+            f"training/emotion/{corpus}/manifest.csv is not in the bucket; there are: {found}"
+        )
+    if not found:
+        raise AirflowSkipException("the bucket holds no training/emotion/<corpus>/manifest.csv")
+    return [{"corpus": name, "label": name} for name in ([corpus] if corpus else found)]
+
+
+def train_corpus(corpus: str) -> None:
+    """Train all families on a corpus and propose the models."""
+    from callmart.recordings import TrainingError, train_models
+
+    try:
+        log.info("%s", train_models(Settings.from_environment(), corpus))
+    except TrainingError as error:
+        # No retry mends a manifest.
+        raise AirflowFailException(str(error)) from error
+
+
 def validate(layer: str) -> None:
     """Run the expectation suites of `layer`; a suite that fails fails the task, without retry."""
     from callmart.warehouse.expectations import validate as run

@@ -107,7 +107,11 @@ and not exists (
         and quarantine.rule in ('overwritten', 'vanished') and quarantine.status = 'open'
 )
 group by links.content_hash
-order by min(links.delivered_on), links.content_hash
+-- What nobody has heard yet does not wait behind what a new version hears again.
+order by
+    exists (select from facts.recordings as heard where heard.content_hash = links.content_hash),
+    min(links.delivered_on),
+    links.content_hash
 """
 
 
