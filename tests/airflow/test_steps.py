@@ -134,7 +134,7 @@ def test_training_takes_the_corpora_that_have_a_manifest(postgres: str, s3: Buck
         s3.client.put_object(Bucket=s3.name, Key=f"training/emotion/{key}", Body=b"path\n")
     assert [each["corpus"] for each in steps.plan_corpora(None)] == ["one", "two"]
     assert steps.plan_corpora("two") == [{"corpus": "two", "label": "two"}]
-    with pytest.raises(AirflowFailException, match="no_manifest/manifest.csv is not in the bucket"):
+    with pytest.raises(AirflowFailException, match=r"no_manifest/manifest\.csv is not"):
         steps.plan_corpora("no_manifest")
     with pytest.raises(AirflowFailException, match="lacks"):
         steps.train_corpus("one")

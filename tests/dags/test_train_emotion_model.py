@@ -14,9 +14,10 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Bucket
 
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "tests" / "emotion"))
+sys.path.append(str(Path(__file__).parents[1] / "emotion"))
 from synthetic_voices import write_corpus
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.postgres
 
