@@ -252,11 +252,12 @@ def _real_recordings(jobs: int) -> list[Case]:
     tasks = []
     with (folder / "truth.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
+            is_sound = row["outcome"] != "unreadable"  # else the signalling alone knows
             case = Case(
                 call_id=row["call_id"],
                 outcome=row["outcome"],
-                is_answered=_flag(row["is_answered"]),
-                is_connected=_flag(row["is_connected"]),
+                is_answered=_flag(row["is_answered"]) if is_sound else None,
+                is_connected=_flag(row["is_connected"]) if is_sound else None,
                 also_acceptable=frozenset(row["also_acceptable"].split()),
                 tags={"scenario": row["kind"], "codec": row["codec"], "channels": row["channels"]},
             )

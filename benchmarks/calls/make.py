@@ -45,7 +45,7 @@ class Made:
 
 
 def plan_scenarios(count: int, random: Random) -> list[str]:
-    """Names for `count` calls in the shares of `SCENARIOS` (every one where count allows)."""
+    """Names for `count` calls in the shares of `SCENARIOS` (every one from 150 on)."""
     names = list(SCENARIOS)
     total = sum(share for share, _ in SCENARIOS.values())
     exact = [count * SCENARIOS[name][0] / total for name in names]
