@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "emotion": ("callmart.commands.emotion:emotion", "Train, evaluate and apply emotion models."),
     "phrases": ("callmart.commands.phrases:phrases", "Find prohibited and missing phrases."),
     "rules": ("callmart.commands.rules:rules", "Check phrase rules."),
+    "search": ("callmart.commands.search:search", "Find what was said in all transcripts."),
     "bench": ("callmart.commands.bench:bench", "Measure callmart beside its peers."),
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from callmart.recordings.search import keep_terms
 from callmart.settings import Settings
 from callmart.warehouse import connect, copy_rows
 
@@ -277,12 +278,14 @@ def _search(
 
     hits: list[tuple[Any, ...]] = []
     outcomes: list[tuple[Any, ...]] = []
+    said: list[tuple[str, int, str]] = []
     hashes: list[str] = []
     for sha, transcript in _transcripts(connection, object_ids):
         hashes.append(sha)
         hits += _hit_rows(sha, matcher.find(transcript, evaluate_connected=False))
         if not with_announcements:
             continue
+        said += [(sha, s.index, s.text[s.speech_start :]) for s in transcript.segments]
         announced = announcement_outcome(transcript)
         outcome, hit = announced if announced else (None, None)
         outcomes.append(
@@ -297,6 +300,7 @@ def _search(
             )
         )
     found = _keep_hits(connection, hashes, rule_hashes, hits)
+    keep_terms(connection, ANNOUNCEMENTS_VERSION, said)
     with connection.cursor() as cursor:
         cursor.executemany(
             """
