@@ -63,6 +63,9 @@ class Inspection:
     leads to another outcome than the report's."""
     emotions_by_family: dict[str, dict[str, SideEmotion]] = field(default_factory=dict)
     """Side → family → judgement, of every family that was asked for."""
+    separation: dict[str, Any] | None = None
+    """How two voices of one channel were told apart (`ml.audio.speakers.Separation`) and how sure
+    that is; None where each side has a channel of its own, or nothing was there to separate."""
     analyser_version: str = ANALYSER_VERSION
 
 
@@ -80,15 +83,17 @@ def inspect_recording(
     agent_channel: int = 0,
     with_emotion: bool = True,
     emotion_models: Mapping[str, EmotionModel] | None = None,
+    direction: str | None = None,
 ) -> Inspection:
     """Hear one recording.
 
     Give one file (`path`, or `data` with the `extension` of its key) or both sides (`agent_…` and
     `customer_…`, each a path or bytes). `agent_channel`: which channel of a stereo file is the
     agent (0 or 1). `emotion_models`: by family, those that judge (default: the shipped model of the
-    default family alone). A file that holds no sound gives a report with outcome `unreadable` and the
-    reason. Raises `OSError` for a path that cannot be read, `ValueError` for neither or half a
-    source.
+    default family alone). `direction` (outbound, inbound), where it is known, tells which of two
+    voices in one channel is the customer. A file that holds no sound gives a report with outcome
+    `unreadable` and the reason. Raises `OSError` for a path that cannot be read, `ValueError` for
+    neither or half a source.
     """
     began = time.perf_counter()
     single: str | Path | bytes | None = data if data is not None else path
@@ -121,8 +126,13 @@ def inspect_recording(
     if single is not None and agent_channel == 1:
         recording = _swap(recording)
     connection = analyse(recording, country)
-    conversation = describe_conversation(connection.speech, recording.duration_seconds)
     notes = list(recording.notes)
+    separation = _separate(recording, connection, direction, notes)
+    conversation = describe_conversation(
+        separation["speech"] if separation else connection.speech,
+        recording.duration_seconds,
+        overlap_is_heard=separation is None,
+    )
     by_family: dict[str, dict[str, SideEmotion]] = {}
     if with_emotion:
         by_family = _describe_emotion(recording, connection, notes, emotion_models)
@@ -142,7 +152,10 @@ def inspect_recording(
             {key: _round(value) for key, value in asdict(item).items()}
             for item in connection.evidence
         ],
-        "speech": _speech_report(connection, conversation),
+        "speech": {
+            **_speech_report(connection, conversation),
+            "separation": separation and separation["told"],
+        },
         "emotion": {
             side: emotions[side].as_dict() if side in emotions else None
             for side in ("agent", "customer")
@@ -159,7 +172,8 @@ def inspect_recording(
         processing_seconds=time.perf_counter() - began,
         emotions=emotions,
         emotions_by_family=by_family,
-        sides={side: _side_report(conversation, side) for side in connection.speech},
+        sides={side: _side_report(conversation, side) for side in conversation.talk_seconds},
+        separation=separation and separation["told"],
         first_tone_seconds=min(
             (item.start_seconds for item in connection.evidence if item.kind in _TONES),
             default=None,
@@ -192,9 +206,46 @@ def _swap(recording: Recording) -> Recording:
     return replace(recording, samples=recording.samples[::-1])
 
 
+def _separate(
+    recording: Recording, connection: Connection, direction: str | None, notes: list[str]
+) -> dict[str, Any] | None:
+    """Two voices in one channel, where a person was there: what is told of it, and speech by side.
+
+    The sides get their names only where both voices are plain and the call was ours: then the one
+    who was called speaks first. A ring that is heard shows it where no `direction` was given.
+    """
+    from ml.audio.speakers import separate_speakers
+    from ml.audio.spectrum import compute_frames
+
+    if connection.outcome != "human" or list(connection.speech) != ["mixed"]:
+        return None
+    if recording.samples.shape[0] != 1:
+        return None
+    frames, _ = compute_frames(recording)
+    found = separate_speakers(recording.samples[0], frames[0], connection.speech["mixed"])
+    if found is None:
+        return None
+    outbound = direction == "outbound" or (direction is None and connection.ring_seconds > 0)
+    speech = connection.speech
+    if found.is_first_sure and outbound:
+        speech = {"agent": found.voices[1], "customer": found.voices[0]}
+        notes.append(
+            "one channel: two voices told apart by their sound "
+            f"({found.purity:.0%} of the speech on the right side), the first one is the customer"
+        )
+    voices = {"first": found.voices[0], "second": found.voices[1]}
+    apart = describe_conversation(voices, recording.duration_seconds, overlap_is_heard=False)
+    told = found.as_dict() | {
+        "are_sides_named": speech is not connection.speech,
+        # In the order in which they are first heard.
+        "voices": [_side_report(apart, name) for name in voices] if found.is_sure else None,
+    }
+    return {"told": told, "speech": speech}
+
+
 def _speech_report(connection: Connection, conversation: Conversation) -> dict[str, Any]:
     """The contract's `speech`; null for a side that one channel does not let us tell."""
-    names = {side: side for side in ("agent", "customer") if side in connection.speech}
+    names = {side: side for side in ("agent", "customer") if side in conversation.talk_seconds}
     if connection.outcome in ("voicemail", "ivr") and "mixed" in connection.speech:
         # A machine alone: what was heard is certainly the called side.
         names = {"customer": "mixed"}

@@ -18,6 +18,7 @@ THRESHOLDS_PATH = Path(__file__).with_name("speech.yaml")
 Span = tuple[float, float]
 """Start and end in seconds from the start of the recording."""
 Mask = NDArray[np.bool_]
+_EDGE_SECONDS = 0.15
 
 
 @cache
@@ -77,6 +78,17 @@ def find_activity(
     )
     dense_hold = _count_run(high & dense)
     voiced = harmonic | (high & (coloured | dense))
+    noisy = free & _find_noisy(frames, floor)
+    if noisy.any():
+        # Little stands far above a loud noise: there periodicity over some 90 ms and the band that
+        # stands out most say together what a single frame's level cannot.
+        score = _score_in_noise(frames)
+        # What is steady may be periodic too, but it never rises.
+        risen = _smooth(frames.level_db) - floor
+        low |= noisy & (score > settings["noisy_off_score"]) & (risen > settings["noisy_off_db"])
+        sounding = noisy & (score > settings["noisy_on_score"]) & (risen > settings["noisy_on_db"])
+        voiced |= sounding
+        held = np.maximum(held, _hold_pitch(sounding, frames.pitch_hz))
     wanted_hold = seconds_to_frames(settings["shortest_voiced_seconds"])
     islands: list[tuple[int, int, float]] = []
     for first, last in bridge(runs(low), seconds_to_frames(settings["bridge_seconds"])):
@@ -124,12 +136,57 @@ def find_activity(
 
 
 def noise_floor(level_db: Floats, window_seconds: float) -> Floats:
-    """Quietest 50 ms around each frame, shape (frames,), dBFS, never below −80."""
+    """Quietest 50 ms around each frame, shape (frames,), dBFS, never below −80.
+
+    The first and last 150 ms do not count: a codec's padding and fading are quieter than any line.
+    """
     smooth = scipy.ndimage.uniform_filter1d(level_db, 5, mode="nearest")
+    edge = seconds_to_frames(_EDGE_SECONDS)
+    if len(smooth) > 10 * edge:
+        smooth[:edge] = np.maximum(smooth[:edge], smooth[edge])
+        smooth[-edge:] = np.maximum(smooth[-edge:], smooth[-edge - 1])
     size = seconds_to_frames(window_seconds) | 1
     floor = scipy.ndimage.minimum_filter1d(smooth, size, mode="nearest")
     limited: Floats = np.maximum(floor, np.float32(-80.0))
     return limited
+
+
+def _find_noisy(frames: Frames, floor: Floats) -> Mask:
+    """Where the noise reaches so near to the loud sounds of the recording that it hides voices.
+
+    Nowhere in a recording whose noise is periodic itself: there periodicity says nothing of voices.
+    """
+    settings = load_thresholds()["activity"]
+    loud = float(np.percentile(frames.level_db, 95)) if len(frames) else 0.0
+    quiet = frames.harmonicity[frames.level_db < floor + 3.0]
+    if not quiet.size or float(np.median(quiet)) > settings["noise_harmonicity"]:
+        return np.zeros(len(frames), dtype=bool)
+    noisy: Mask = floor > max(loud - settings["noisy_within_db"], settings["quietest_off_dbfs"])
+    return noisy
+
+
+def _score_in_noise(frames: Frames) -> Floats:
+    """Log-odds of a voice by frame, from periodicity and the band that is farthest above its noise."""
+    settings = load_thresholds()["activity"]
+    weights = settings["noisy_score"]
+    bands = frames.bands_db.astype(np.float32)
+    best = np.zeros(len(frames), dtype=np.float32)
+    for band in bands.T:
+        np.maximum(best, band - noise_floor(band, settings["floor_window_seconds"]), out=best)
+    # 3 dB: noise itself stands so far above its quietest 50 ms.
+    above = _smooth(np.maximum(best - np.float32(3), 0))
+    score: Floats = (
+        np.float32(weights["per_db_above_noise"]) * above
+        + np.float32(weights["per_harmonicity"]) * _smooth(frames.harmonicity)
+        + np.float32(weights["constant"])
+    )
+    return score
+
+
+def _smooth(values: Floats) -> Floats:
+    """Mean over 90 ms."""
+    mean: Floats = scipy.ndimage.uniform_filter1d(values, 9, mode="nearest")
+    return mean
 
 
 def _hold_pitch(harmonic: Mask, pitch_hz: Floats) -> NDArray[np.int64]:
@@ -174,13 +231,88 @@ def _belongs_to_music(
 
 
 def _is_crosstalk(frames: Frames, other: Frames, likeness: Floats) -> Mask:
-    """Frames in which this channel is but a weak copy of the other one."""
+    """Frames in which this channel is but a weak copy of the other one, delayed or not."""
     settings = load_thresholds()["crosstalk"]
     weaker = frames.level_db < other.level_db - settings["weaker_db"]
     alike = scipy.ndimage.uniform_filter1d(likeness, 7, mode="nearest") > settings["likeness"]
     loud = other.level_db > -50.0
     leaked: Mask = scipy.ndimage.binary_closing(weaker & alike & loud, np.ones(9, dtype=bool))
-    return leaked & (frames.level_db < other.level_db)
+    leaked &= frames.level_db < other.level_db
+    return leaked | _is_echo(frames, other)
+
+
+def _is_echo(frames: Frames, other: Frames) -> Mask:
+    """Frames that the other channel explains: delayed and filtered the same way all through.
+
+    The delay is the one at which both levels go together best; the filter is the median difference
+    of both in each band at that delay. Where neither side echoes the median is that of the noise
+    beside the other's speech, which explains nothing that rises from it.
+    """
+    settings = load_thresholds()["crosstalk"]
+    nothing = np.zeros(len(frames), dtype=bool)
+    delay = _find_delay(frames.level_db, other.level_db)
+    if delay is None:
+        return nothing
+    theirs = np.empty((len(frames), other.bands_db.shape[1]), dtype=np.float32)
+    theirs[delay:] = other.bands_db[: len(other) - delay]
+    theirs[:delay] = -80.0
+    own = frames.bands_db.astype(np.float32)
+    level = other.level_db[: len(other) - delay]
+    talking = np.flatnonzero(level > max(-50.0, float(np.percentile(level, 95)) - 20.0)) + delay
+    if talking.size < settings["fewest_frames"]:
+        return nothing
+    sample = talking[:: max(1, talking.size // 6000)]
+    gain = np.median(own[sample] - theirs[sample], axis=0)
+    quiet = np.percentile(own[:: max(1, len(own) // 6000)], 10, axis=0)
+    # Rooms and networks smear an echo over some frames.
+    explained = scipy.ndimage.maximum_filter1d(theirs + gain, 7, axis=0, mode="nearest")
+    rises = (explained > quiet + 3.0).any(axis=1)
+    np.maximum(explained, quiet, out=explained)
+    excess = _sum_db(own) - _sum_db(explained)
+    most = (own - explained).max(axis=1)
+    if float(np.median(frames.level_db[sample] - other.level_db[sample - delay])) > -3.0:
+        return nothing
+    more = (_smooth(excess) > settings["own_over_echo_db"]) | (
+        _smooth(most) > settings["own_band_over_echo_db"]
+    )
+    # Somebody's own words last; a burst that the median filter misjudges does not.
+    more = scipy.ndimage.binary_opening(more, np.ones(settings["shortest_own_frames"], dtype=bool))
+    more = scipy.ndimage.binary_dilation(more, np.ones(settings["own_reach_frames"], dtype=bool))
+    echo: Mask = rises & ~more
+    return echo
+
+
+def _find_delay(own: Floats, other: Floats) -> int | None:
+    """Frames by which this level follows the other one; None where it follows nowhere."""
+    settings = load_thresholds()["crosstalk"]
+    longest = seconds_to_frames(settings["longest_delay_seconds"])
+    if len(own) < 4 * longest:
+        return None
+    places = np.arange(longest, len(own), max(1, len(own) // settings["delay_frames"]))
+    window = scipy.ndimage.maximum_filter1d(
+        other, longest + 1, origin=longest // 2, mode="nearest"
+    )[places]
+    best, delay = float(settings["delay_correlation"]), None
+    # Where this side is about as loud it talks itself; how weak an echo is nobody knows beforehand.
+    for weaker in settings["echo_weaker_db"]:
+        chosen = places[(window > -50.0) & (own[places] < window - weaker)]
+        if chosen.size < settings["fewest_frames"]:
+            break
+        heard = np.maximum(own[chosen], np.percentile(own[chosen], 10))
+        heard = heard - heard.mean()
+        delayed = np.maximum(other[chosen - np.arange(longest + 1)[:, None]], -60.0)
+        delayed -= delayed.mean(axis=1, keepdims=True)
+        norm = np.sqrt(np.einsum("ij,ij->i", delayed, delayed) * (heard @ heard)) + 1e-6
+        together = delayed @ heard / norm
+        if together.max() > best:
+            best, delay = float(together.max()), int(together.argmax())
+    return delay
+
+
+def _sum_db(bands: Floats) -> Floats:
+    """Level of all bands together; shape (frames,)."""
+    total: Floats = np.float32(4.342945) * np.log(np.exp(bands * np.float32(0.2302585)).sum(axis=1))
+    return total
 
 
 def _find_music(frames: Frames, free: Mask) -> list[Span]:

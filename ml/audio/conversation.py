@@ -33,10 +33,14 @@ class Conversation:
     """By the side that responds: the other's end → its start."""
 
 
-def describe_conversation(speech: dict[str, list[Span]], duration: float) -> Conversation:
+def describe_conversation(
+    speech: dict[str, list[Span]], duration: float, overlap_is_heard: bool = True
+) -> Conversation:
     """Figures from speech spans by side (`agent` and `customer`, or `mixed` alone).
 
     With `mixed` alone nothing is said of overlap, interruptions and responses: they cannot be heard.
+    `overlap_is_heard`: False for two voices told apart in one channel, of which but one is followed
+    at a time: then neither overlap nor interruptions are told.
     """
     settings = load_thresholds()["conversation"]
     sides = list(speech)
@@ -51,6 +55,7 @@ def describe_conversation(speech: dict[str, list[Span]], duration: float) -> Con
     everyone = _union([span for spans in speech.values() for span in spans])
     silences = _gaps(everyone, duration)
     both = len(sides) == 2
+    overlapping = both and overlap_is_heard
     return Conversation(
         turns=turns,
         talk_seconds={side: _total(spans) for side, spans in speech.items()},
@@ -66,10 +71,12 @@ def describe_conversation(speech: dict[str, list[Span]], duration: float) -> Con
             end - start for start, end in silences if end - start > settings["long_silence_seconds"]
         ),
         overlap_seconds=(
-            sum(_total(spans) for spans in speech.values()) - _total(everyone) if both else None
+            sum(_total(spans) for spans in speech.values()) - _total(everyone)
+            if overlapping
+            else None
         ),
         interruptions=(
-            {side: _count_interruptions(turns, side) for side in sides} if both else None
+            {side: _count_interruptions(turns, side) for side in sides} if overlapping else None
         ),
         response_medians={side: _response_median(turns, side) if both else None for side in sides},
     )

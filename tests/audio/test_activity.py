@@ -100,3 +100,63 @@ def test_a_leak_of_the_other_side_is_no_speech(leak_db: float) -> None:
     spans = hear(scene.signal, channel=1).speech
     assert spans
     assert spans[0][0] == pytest.approx(8.0, abs=0.15)
+
+
+LINES = (
+    "Good morning, this is Anna from Sunrise Insurance.",
+    "We have a new offer for you this month, it would save you about twenty percent.",
+    "May I ask who your provider is at the moment?",
+)
+
+
+def echoed_talk(leak_db: float, delay: float, codec: str) -> tuple[scenes.Signal, float, float]:
+    """The agent talks on channel 0 and comes back on 1; there somebody asks between and at once.
+
+    The signal, and the seconds in which the customer's own two pieces begin.
+    """
+    scene = scenes.Scene(24.0, 2, -66.0, seed=8)
+    at = 0.5
+    for line in LINES:
+        at = scene.add(0, at, say(line)) + 0.4
+    echo = np.convolve(scene.signal[0], [0.25, 0.5, 0.25])[: scene.signal.shape[1]]
+    late = round(delay * scenes.RATE)
+    scene.signal[1, late:] += scenes.db(leak_db) * echo[: echo.size - late].astype(np.float32)
+    alone = at + 1.5
+    end = scene.add(1, alone, say("Who is calling please?", HIGH))
+    both = end + 1.5
+    scene.add(0, both - 0.5, say(LINES[1]))
+    scene.add(1, both, say("No, thank you, I do not want that.", HIGH))
+    if codec != "pcm16":
+        scene.signal = np.concatenate(
+            [decode(scenes.encode(row[None], codec).data, "wav").signal for row in scene.signal]
+        )
+    return scene.signal, alone, both
+
+
+@pytest.mark.parametrize("codec", ["pcm16", "gsm"])
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.1, 0.25, 0.4])
+@pytest.mark.parametrize("leak_db", [-6.0, -12.0, -20.0, -30.0, -40.0])
+def test_an_echo_is_no_speech_and_what_is_said_into_it_is(
+    leak_db: float, delay: float, codec: str
+) -> None:
+    signal, alone, both = echoed_talk(leak_db, delay, codec)
+    spans = hear(signal, channel=1).speech
+    assert spans[0][0] == pytest.approx(alone, abs=0.2), "the echo was taken for speech"
+    heard = sum(max(0.0, min(end, both + 1.5) - max(start, both)) for start, end in spans)
+    assert heard > 0.9, "what was said into the echo is lost"
+
+
+@pytest.mark.parametrize("level", [-32.0, -27.0])
+def test_a_sentence_is_heard_in_noise(level: float) -> None:
+    scene = scenes.Scene(8.0, 1, level, seed=9)
+    end = scene.add(0, 3.0, say(LINES[0]))
+    spans = hear(scene.signal).speech
+    assert spans[0][0] == pytest.approx(3.0, abs=0.3)
+    assert spans[-1][1] == pytest.approx(end, abs=0.4)
+
+
+def test_padding_of_a_codec_makes_no_speech_of_noise() -> None:
+    signal = scenes.noise(8.0, -40.0, 4)[None]
+    signal[:, :800] = 0
+    signal[:, -800:] = 0
+    assert hear(signal).speech == []
