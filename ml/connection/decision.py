@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -12,7 +14,7 @@ from ml.audio.activity import Activity, Span, find_activity
 from ml.audio.decode import Recording
 from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames, compute_frames
 from ml.connection.answer import find_answer, has_brief_sound
-from ml.connection.rules import load_rules
+from ml.connection.rules import CALIBRATION_PATH, load_rules
 from ml.connection.tones import (
     Signal,
     Tone,
@@ -22,12 +24,45 @@ from ml.connection.tones import (
     load_table,
     read_tones,
 )
-from ml.connection.voices import are_two_voices, find_echoes, find_repetition
+from ml.connection.voices import (
+    describe_voices,
+    find_echoes,
+    find_repetition,
+    person_probability,
+)
 
 _AFTER_TONES_SECONDS = 6.0  # no network pauses longer than 4.4 s (10 % over 4) between its tones
 
 _DEAD_STEPS = 3  # of 32768: nothing but rounding
 _NETWORK = frozenset({"ringback", "busy", "congestion", "invalid_number", "special_information"})
+
+RULES = (
+    "tone",
+    "tone_few",
+    "special_information",
+    "fax",
+    "fax_single",
+    "hung_up",
+    "dialogue",
+    "short_dialogue",
+    "short_answer",
+    "listener",
+    "greeting_then_beep",
+    "greeting_then_agent",
+    "prompt_then_goodbye",
+    "repeated_prompt",
+    "alone_person",
+    "alone_prompt",
+    "mono_person",
+    "mono_prompt",
+    "mono_announcement",
+    "music",
+    "ringing",
+    "ringing_single",
+    "silence",
+    "silence_after_ring",
+)
+"""Every rule that can decide."""
 
 ANSWERED = frozenset({"human", "voicemail", "ivr", "fax", "music", "silence"})
 """Outcomes in which anything picked up (docs/contracts.md)."""
@@ -53,7 +88,7 @@ class Connection:
     confidence: float
     """Probability that the outcome is right, 0–1."""
     rule: str
-    """Which rule of `decision.yaml` decided; its key under `confidence`."""
+    """Which of `RULES` decided; its key under `confidence` in `calibration.yaml`."""
     ring_seconds: float
     """From the first ring (or ring-back music) to the answer or the end; 0 where nothing rang."""
     answered_at_seconds: float | None
@@ -63,17 +98,24 @@ class Connection:
     speech: dict[str, list[Span]]
     """Speech by side: `agent` and `customer`, or `mixed`."""
     music: dict[str, list[Span]] = field(default_factory=dict)
+    probability: float | None = None
+    """By the rule itself, before calibration, where the rule is a model."""
 
 
-def analyse(recording: Recording, country: str | None = None) -> Connection:
+def analyse(
+    recording: Recording,
+    country: str | None = None,
+    listener: Callable[[dict[str, float]], None] | None = None,
+) -> Connection:
     """Hear tones, speech and music in a recording and decide what became of the call.
 
     `country`: ISO code of the called number where known; it breaks ties between tables only.
+    `listener` is told the figures of voices wherever a verdict rests on them.
     """
     if len(recording.samples) == 2 and recording.peak(1) <= _DEAD_STEPS:
         # A dead customer's channel beside one on which the network is heard: all is in that one.
         alone = replace(recording, samples=recording.samples[:1])
-        found = analyse(alone, country)
+        found = analyse(alone, country, listener)
         if any(item.kind in _NETWORK for item in found.evidence):
             return found
     frames, likeness = compute_frames(recording)
@@ -81,7 +123,26 @@ def analyse(recording: Recording, country: str | None = None) -> Connection:
     for channel, own in enumerate(frames):
         other = frames[1 - channel] if len(frames) == 2 else None
         heard.append(_hear(recording, channel, own, other, likeness, country))
-    return _decide(recording, frames, heard)
+    return _decide(recording, frames, heard, listener or (lambda _: None))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome, the rule that gave it and, where that rule is a model, its probability."""
+
+    outcome: str
+    rule: str
+    probability: float | None = None
+
+
+def calibrated(verdict: Verdict) -> float:
+    """How often such a verdict was right on the calls by which `calibration.yaml` was fitted."""
+    table = load_rules(CALIBRATION_PATH)["confidence"]
+    entry = table[verdict.rule]
+    if verdict.probability is None:
+        return float(entry["right"])
+    odds = math.log(verdict.probability / (1.0 - verdict.probability + 1e-9) + 1e-9)
+    return float(1.0 / (1.0 + math.exp(-(entry["offset"] + entry["slope"] * odds))))
 
 
 @dataclass(frozen=True)
@@ -176,7 +237,8 @@ def _find_beeps(tones: list[Tone], speech: list[Span], rings: list[Tone]) -> lis
             other
             for other in [*tones, *rings]
             if other is not tone
-            and other.hz[0] - 12 < tone.hz[0] < other.hz[0] + 12
+            and len(other.hz) == len(tone.hz)
+            and abs(other.hz[0] - tone.hz[0]) < 12
             and abs(other.level_db - tone.level_db) < block["alike_db"]
         ]
         if len(alike) >= 2:
@@ -217,7 +279,12 @@ def _is_alone(tone: Tone, block: dict[str, float]) -> bool:
     )
 
 
-def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> Connection:
+def _decide(
+    recording: Recording,
+    frames: list[Frames],
+    heard: list[_Heard],
+    listener: Callable[[dict[str, float]], None],
+) -> Connection:
     duration = recording.duration_seconds
     sides = recording.sides
     far = heard[-1]
@@ -255,7 +322,7 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
     )
     beep = far.beeps[0] if far.beeps else None
 
-    verdict: tuple[str, str] | None = None
+    verdict: Verdict | None = None
     talk_before_terminal = terminal is not None and any(
         start < terminal.start - 0.5 for start, _ in far_speech
     )
@@ -267,22 +334,30 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
             and not far.activity.music
             and has_brief_sound(recording.samples[-1], ring_end, terminal.start)
         ):
-            verdict = "human", "hung_up"
+            verdict = Verdict("human", "hung_up")
     if verdict is None and far_speech:
         if near is not None:
             verdict = _by_two_channels(
-                far_speech, near_speech, beep, bool(rings), recording.samples[-1]
+                far_speech,
+                near_speech,
+                beep,
+                bool(rings),
+                frames[-1],
+                recording.samples[-1],
+                listener,
             )
         else:
             verdict = _by_one_channel(
-                far_speech, beep, bool(rings), frames[0], recording.samples[0]
+                far_speech, beep, bool(rings), frames[0], recording.samples[0], listener
             )
-        if verdict[0] == "ivr" and terminal is not None:
+        if verdict.outcome == "ivr" and terminal is not None:
             # An announcement and then the tone it explains.
             verdict = _by_tone(terminal, rings)
     if verdict is None:
-        verdict = _without_speech(far, near_speech, rings, ring_end, early_music, duration, frames)
-    outcome, rule = verdict
+        verdict = _without_speech(
+            far, near_speech, rings, ring_end, early_music, duration, frames, recording
+        )
+    outcome, rule = verdict.outcome, verdict.rule
 
     is_answered = outcome in ANSWERED
     used_music = early_music if is_answered and outcome != "music" else None
@@ -316,7 +391,7 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
         outcome=outcome,
         is_answered=is_answered,
         is_connected=outcome == "human",
-        confidence=float(load_rules()["confidence"][rule]),
+        confidence=calibrated(verdict),
         rule=rule,
         ring_seconds=ring_seconds,
         answered_at_seconds=answered_at,
@@ -324,6 +399,7 @@ def _decide(recording: Recording, frames: list[Frames], heard: list[_Heard]) -> 
         evidence=_collect_evidence(sides, heard, used_music),
         speech=speech,
         music=music,
+        probability=verdict.probability,
     )
 
 
@@ -359,16 +435,16 @@ def _leading_music(far: Activity, near: Activity | None, ring_end: float) -> Spa
     return None if talked else (start, end)
 
 
-def _by_tone(signal: Signal, rings: list[Signal]) -> tuple[str, str]:
+def _by_tone(signal: Signal, rings: list[Signal]) -> Verdict:
     rules = load_rules()
     if signal.kind == "fax":
-        return "fax", "fax" if signal.fit > 0.9 else "fax_single"
+        return Verdict("fax", "fax" if signal.fit > 0.9 else "fax_single")
     if signal.kind == "special_information":
-        return load_table()["special_information"]["outcome"], "special_information"
+        return Verdict(load_table()["special_information"]["outcome"], "special_information")
     rang = signal.start - rings[0].start if rings else 0.0
     if signal.kind == "busy" and rang >= rules["ring"]["busy_after_seconds"]:
-        return "no_answer", "ringing"
-    return signal.kind, "tone" if len(signal.tones) >= 4 else "tone_few"
+        return Verdict("no_answer", "ringing")
+    return Verdict(signal.kind, "tone" if len(signal.tones) >= 4 else "tone_few")
 
 
 def _by_two_channels(
@@ -376,8 +452,10 @@ def _by_two_channels(
     near: list[Span],
     beep: Tone | None,
     rang: bool,
+    frames: Frames,
     samples: NDArray[np.int16],
-) -> tuple[str, str]:
+    listener: Callable[[dict[str, float]], None],
+) -> Verdict:
     """A person or a machine, where the agent can be heard alone."""
     rules = load_rules()["human"]
     utterances = _utterances(far, rules["utterance_gap_seconds"])
@@ -392,11 +470,11 @@ def _by_two_channels(
         after_beep = [span for span in far if span[0] > beep.end + 0.3]
         answered_before = _count_replies([s for s in far if s[0] < beep.start], before)
         if answered_before == 0 and len(after_beep) <= 1:
-            return "voicemail", "greeting_then_beep"
+            return Verdict("voicemail", "greeting_then_beep")
     if replies >= 2:
-        return "human", "dialogue"
+        return Verdict("human", "dialogue")
     if find_repetition(samples, far) is not None:
-        return "ivr", "repeated_prompt"
+        return Verdict("ivr", "repeated_prompt")
     if (
         agent_talks
         and replies == 0
@@ -405,20 +483,20 @@ def _by_two_channels(
         and greeting_seconds > rules["greeting_seconds"]
         and near_total <= rules["goodbye_seconds"]
     ):
-        return "ivr", "prompt_then_goodbye"
+        return Verdict("ivr", "prompt_then_goodbye")
     if agent_talks and (replies == 1 or greeting_seconds <= rules["monologue_seconds"]):
         alone = first_near > greeting[1] and replies == 0
         if alone and rang and greeting_seconds > 2 * rules["greeting_seconds"]:
-            return "voicemail", "greeting_then_agent"
-        return "human", "short_dialogue"
+            return Verdict("voicemail", "greeting_then_agent")
+        return Verdict("human", "short_dialogue")
     if agent_talks:
         # The far side talked long; then the agent, and never the far side again.
         if rang or first_near > greeting[1] - rules["overlap_seconds"]:
-            return "voicemail", "greeting_then_agent"
-        return "human", "short_dialogue"
+            return Verdict("voicemail", "greeting_then_agent")
+        return Verdict("human", "short_dialogue")
     if _is_waiting(utterances):
-        return "human", "short_answer"
-    return "ivr", "prompt_alone"
+        return Verdict("human", "short_answer")
+    return _by_voices(far, utterances, rang, frames, samples, listener, "alone")
 
 
 def _by_one_channel(
@@ -427,27 +505,49 @@ def _by_one_channel(
     rang: bool,
     frames: Frames,
     samples: NDArray[np.int16],
-) -> tuple[str, str]:
+    listener: Callable[[dict[str, float]], None],
+) -> Verdict:
     """The same where both sides, or one speaker, share a channel."""
     rules = load_rules()["human"]
     utterances = _utterances(speech, rules["utterance_gap_seconds"])
     if beep is not None:
         before = [span for span in utterances if span[0] < beep.start]
         if len(before) <= 4 and beep.start - before[0][0] < 40.0:
-            return "voicemail", "greeting_then_beep"
+            return Verdict("voicemail", "greeting_then_beep")
     if _is_waiting(utterances):
-        return "human", "short_answer"
+        return Verdict("human", "short_answer")
     repeated = find_repetition(samples, speech)
     if repeated is not None:
         later = [span for span in speech if span[0] > repeated - 0.5]
         if sum(end - start for start, end in later) < rules["after_prompt_seconds"]:
-            return "ivr", "repeated_prompt"
-    two = are_two_voices(speech, frames, samples)
-    if not rang and not two and _is_announcement(utterances, len(frames) / FRAMES_PER_SECOND):
-        return "ivr", "mono_announcement"
-    if not rang or two:
-        return "human", "mono_dialogue" if len(utterances) > 2 else "mono_speech"
-    return "ivr", "mono_prompt"
+            return Verdict("ivr", "repeated_prompt")
+    return _by_voices(speech, utterances, rang, frames, samples, listener, "mono")
+
+
+def _by_voices(
+    speech: list[Span],
+    utterances: list[Span],
+    rang: bool,
+    frames: Frames,
+    samples: NDArray[np.int16],
+    listener: Callable[[dict[str, float]], None],
+    prefix: str,
+) -> Verdict:
+    """A person or a recorded text by the voices themselves, with the model's own probability."""
+    figures = describe_voices(speech, rang, prefix == "alone", frames, samples)
+    listener(figures)
+    person = person_probability(figures)
+    if (
+        prefix == "mono"
+        and not rang
+        and _is_announcement(utterances, len(frames) / FRAMES_PER_SECOND)
+    ):
+        return Verdict("ivr", "mono_announcement")
+    rules = load_rules()["voices"]
+    begun = prefix == "mono" and not rang and speech[0][0] < rules["begun_seconds"]
+    if person > (rules["person_above_begun"] if begun else rules["person_above"]):
+        return Verdict("human", f"{prefix}_person", person)
+    return Verdict("ivr", f"{prefix}_prompt", 1.0 - person)
 
 
 def _is_announcement(utterances: list[Span], duration: float) -> bool:
@@ -514,7 +614,8 @@ def _without_speech(
     early_music: Span | None,
     duration: float,
     frames: list[Frames],
-) -> tuple[str, str]:
+    recording: Recording,
+) -> Verdict:
     rules = load_rules()
     if (
         early_music is not None
@@ -522,20 +623,27 @@ def _without_speech(
         and _falls_quiet(frames[-1], early_music)
         and far.activity.music[-1][1] <= early_music[1]
     ):
-        return "silence", "silence_after_ring"  # hold music would not have stopped
+        return Verdict("silence", "silence_after_ring")  # hold music would not have stopped
     if far.activity.music and (early_music or far.activity.music[-1][1] > ring_end):
-        return "music", "music"
+        return Verdict("music", "music")
     talked = sum(end - start for start, end in near_speech)
-    if talked >= rules["human"]["listener_agent_seconds"] and _has_room(frames[-1], ring_end):
-        return "human", "listener"
+    # A room that gives back only the agent's own voice shows nobody in it.
+    if (
+        talked >= rules["human"]["listener_agent_seconds"]
+        and _has_room(frames[-1], ring_end)
+        and not find_echoes(recording.samples[0], recording.samples[1], near_speech, near_speech)
+    ):
+        return Verdict("human", "listener")
     if rings:
         last = rings[-1]
         overdue = duration - (last.tones[-1].start + last.period)
         limit = rules["ring"]["silent_after_missing_seconds"]
         if overdue > limit or talked >= rules["human"]["agent_talks_seconds"]:
-            return "silence", "silence_after_ring"
-        return "no_answer", "ringing" if sum(len(r.tones) for r in rings) > 1 else "ringing_single"
-    return "silence", "silence"
+            return Verdict("silence", "silence_after_ring")
+        return Verdict(
+            "no_answer", "ringing" if sum(len(r.tones) for r in rings) > 1 else "ringing_single"
+        )
+    return Verdict("silence", "silence")
 
 
 def _falls_quiet(frames: Frames, music: Span) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 RULES_PATH = Path(__file__).with_name("decision.yaml")
+CALIBRATION_PATH = Path(__file__).with_name("calibration.yaml")
+"""Weights and confidences that `ml.connection.calibration` fits and writes."""
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,17 @@ from numpy.typing import NDArray
 from ml.audio.activity import Span
 from ml.audio.decode import ANALYSIS_RATE
 from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames
-from ml.connection.rules import load_rules
+from ml.connection.rules import CALIBRATION_PATH, load_rules
 
+_AFTER_RINGING = (
+    "greets",
+    "log_total",
+    "log_first_turn",
+    "long_pauses",
+    "level_spread",
+    "pitch_spread",
+)
+_WHERE_ALONE = ("log_total", "waits_after_it", "log_first_turn", "long_pauses")
 _SEARCHED_SECONDS = 90.0  # a menu or an announcement comes round again well within it
 
 
@@ -129,41 +139,104 @@ def find_echoes(
     return [span for span, curve in curves if float(curve[window].max()) > rules["likeness"]]
 
 
-def are_two_voices(speech: list[Span], frames: Frames, samples: NDArray[np.int16]) -> bool:
-    """Whether the pieces of speech in one channel sound like two people taking turns."""
-    weights = load_rules()["two_voices"]
-    pitches, levels, colours = [], [], []
+def describe_voices(
+    speech: list[Span], rang: bool, is_alone: bool, frames: Frames, samples: NDArray[np.int16]
+) -> dict[str, float]:
+    """Figures by which a person is told from a recorded text where all speech is in one channel.
+
+    `speech`: its spans after any ringing, at least one; `is_alone`: the agent has a channel of their
+    own and says nothing, so that it is one side's. Two who take turns differ in pitch, level
+    and colour, and pause long; a text is of one voice and pauses briefly; one who waits says little.
+    """
+    rules = load_rules()["voices"]
+    turns: list[list[float]] = []
     for start, end in speech:
-        piece = slice(round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND))
+        if turns and start - turns[-1][1] < rules["turn_pause_seconds"]:
+            turns[-1][1] = end
+        else:
+            turns.append([start, end])
+    lengths = [end - start for start, end in speech]
+    pauses = [later[0] - sooner[1] for sooner, later in pairwise(speech)]
+    whole = speech[-1][1] - speech[0][0]
+    total = sum(lengths)
+    first = turns[0][1] - turns[0][0]
+    wait = turns[1][0] - turns[0][1] if len(turns) > 1 else 0.0
+    pitch, level, colour = _spreads(speech, frames, samples, rules)
+    figures = {
+        "rang": float(rang),
+        "is_alone": float(is_alone),
+        "begins_in_speech": float(not rang and speech[0][0] < 0.15),
+        "log_first_turn": math.log(min(first, 8.0) + 0.1),
+        "is_first_turn_short": float(first < 2.0),
+        "waits_after_it": float(wait >= 1.0),
+        "greets": float(lengths[0] <= 1.5 and len(lengths) > 1 and pauses[0] >= 0.25),
+        "is_all_said_at_once": float(len(turns) == 1),
+        "first_piece": min(lengths[0], 5.0),
+        "longest_piece": min(max(lengths), 15.0),
+        "log_total": math.log(total + 0.3),
+        "log_pieces": math.log(len(lengths)),
+        "mean_pause": min(float(np.mean(pauses)), 5.0) if pauses else 0.0,
+        "pause_spread": min(float(np.std(pauses)), 5.0) if pauses else 0.0,
+        "long_pauses": 10.0 * sum(pause > 0.6 for pause in pauses) / max(whole, 3.0),
+        "density": total / max(whole, 0.3),
+        "pitch_spread": pitch,
+        "level_spread": level,
+        "colour_spread": colour,
+    }
+    # What counts after ringing differs: without it, a text of any length may be a caller's.
+    for name in _AFTER_RINGING:
+        figures[f"rang_{name}"] = float(rang) * figures[name]
+    for name in _WHERE_ALONE:
+        figures[f"alone_{name}"] = float(is_alone) * figures[name]
+    return figures
+
+
+def _spreads(
+    speech: list[Span], frames: Frames, samples: NDArray[np.int16], rules: dict[str, float]
+) -> tuple[float, float, float]:
+    """Standard deviations of pitch (semitones), level and long-term spectrum (dB) over half seconds."""
+    size = FRAMES_PER_SECOND // 2
+    starts = [
+        frame
+        for start, end in speech
+        for frame in range(
+            round(start * FRAMES_PER_SECOND), round(end * FRAMES_PER_SECOND) - size + 10, size
+        )
+    ]
+    most = round(rules["most_windows"])
+    if len(starts) > most:
+        starts = [starts[i] for i in np.linspace(0, len(starts) - 1, most).astype(int)]
+    pitches, levels, colours = [], [], []
+    for first in starts:
+        piece = slice(first, first + size)
         voiced = frames.harmonicity[piece] > 0.75
-        if voiced.sum() < 15:
+        if voiced.sum() < 12:
             continue
         pitches.append(12 * np.log2(np.median(frames.pitch_hz[piece][voiced])))
         levels.append(np.percentile(frames.level_db[piece], 80))
-        if end - start >= weights["colour_seconds"]:
-            first, last = round(start * ANALYSIS_RATE), round(end * ANALYSIS_RATE)
-            colours.append(_colour(samples[first:last]))
-    points = 0.0
-    if len(pitches) >= 2:
-        if np.std(pitches) > weights["pitch_semitones"]:
-            points += weights["pitch_points"]
-        if np.std(levels) > weights["level_db"]:
-            points += weights["level_points"]
-    if len(colours) >= weights["colour_pieces"]:
-        spread = np.std(np.array(colours), axis=0)
-        if np.sqrt(np.mean(spread**2)) > weights["colour_db"]:
-            points += weights["colour_points"]
-    pauses = [later[0] - sooner[1] for sooner, later in pairwise(speech)]
-    if pauses and speech[0][1] - speech[0][0] <= weights["greeting_seconds"]:
-        if pauses[0] >= weights["waiting_pause_seconds"]:
-            points += weights["waiting_points"]
-        elif pauses[0] >= weights["greeting_pause_seconds"]:
-            points += weights["greeting_points"]
-    if sum(pause >= weights["turn_pause_seconds"] for pause in pauses) >= 2:
-        points += weights["turn_points"]
-    if len(speech) >= weights["many_pieces"]:
-        points += weights["many_points"]
-    return bool(points >= weights["needed_points"])
+        step = ANALYSIS_RATE // FRAMES_PER_SECOND
+        colours.append(_colour(samples[first * step : (first + size) * step]))
+    if len(pitches) < 4:
+        return 0.0, 0.0, 0.0
+    spread = np.std(np.array(colours), axis=0)
+    return (
+        min(float(np.std(pitches)), 8.0),
+        min(float(np.std(levels)), 8.0),
+        min(float(np.sqrt(np.mean(spread**2))), 8.0),
+    )
+
+
+def person_probability(figures: dict[str, float]) -> float:
+    """Probability of a living person by the figures of `describe_voices`: a logistic model.
+
+    Its weights stand in `calibration.yaml`, written by `python -m ml.connection.calibration`.
+    """
+    model = load_rules(CALIBRATION_PATH)["voices"]
+    value = model["intercept"] + sum(
+        model["weights"][name] * (figure - model["means"][name]) / model["scales"][name]
+        for name, figure in figures.items()
+    )
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, value))))
 
 
 def _colour(samples: NDArray[np.int16]) -> Floats:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import numpy as np
 import pytest
 import scenes
 
 from callmart.local.speech import Voice, synthesiser
 from ml.audio import decode
 from ml.connection import Connection, analyse
-from ml.connection.rules import load_rules
+from ml.connection.calibration import MODELS
+from ml.connection.decision import RULES, Verdict, calibrated
+from ml.connection.rules import CALIBRATION_PATH, load_rules
 
 AGENT = Voice("en-us+f2", 165, 55, 50)
 CUSTOMER = Voice("en-us+m3", 155, 40, 50)
@@ -234,9 +237,11 @@ def test_evidence_lies_in_the_recording_and_in_order() -> None:
 
 
 def test_every_rule_has_a_probability() -> None:
-    confidences = load_rules()["confidence"]
-    assert confidences
-    assert all(0.0 < value < 1.0 for value in confidences.values())
+    confidences = load_rules(CALIBRATION_PATH)["confidence"]
+    assert set(confidences) == set(RULES)
+    for rule in RULES:
+        for probability in (0.5, 0.75, 0.999) if rule in MODELS else (None,):
+            assert 0.0 < calibrated(Verdict("human", rule, probability)) < 1.0
 
 
 def test_everything_in_the_first_channel_of_two() -> None:
@@ -365,3 +370,112 @@ def test_ringing_that_goes_on_was_not_answered(country: str) -> None:
     found = call.decide()
     assert (found.outcome, found.is_answered, found.is_connected) == ("no_answer", False, False)
     assert found.ring_seconds == pytest.approx(14 * period, abs=period)
+
+
+@pytest.mark.parametrize("cut", [0.25, 0.5, 0.9])
+@pytest.mark.parametrize("country", ["CN", "DE", "US"])
+def test_a_ring_that_breaks_off_tells_the_answer(country: str, cut: float) -> None:
+    period = {"CN": 5.0, "DE": 5.0, "US": 6.0}[country]
+    found = dialogue(Call().ring(country, 2 * period + cut).wait(0.5)).decide()
+    assert found.answered_by == "ring_cut"
+    assert found.answered_at_seconds == pytest.approx(2 * period + cut, abs=0.05)
+
+
+@pytest.mark.parametrize("pause", [0.3, 0.6, 1.0])
+def test_without_a_sign_the_answer_lies_half_a_second_before_the_first_word(pause: float) -> None:
+    found = dialogue(Call().ring("CN", 8.0).wait(pause - 0.5)).decide()
+    # Ringing has stopped at 6.0; the word comes `pause` after the answer at 8.0.
+    assert found.answered_at_seconds == pytest.approx(8.0, abs=0.6)
+
+
+def test_an_answer_is_no_later_than_the_ring_that_stayed_out() -> None:
+    found = dialogue(Call().ring("US", 12.0).wait(0.6)).decide()
+    assert found.answered_by == "next_ring"
+    assert found.answered_at_seconds == pytest.approx(12.0, abs=0.05)
+
+
+def test_a_lone_click_is_the_answer() -> None:
+    call = Call(noise_level=-68.0).ring("CN", 8.0)
+    click = scenes.noise(0.01, -20.0, 3)
+    call.scene.add(1, 7.4, click)
+    found = dialogue(call.wait(0.4)).decide()
+    assert found.answered_by == "click"
+    assert found.answered_at_seconds == pytest.approx(7.4, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ring_back_music_ends_where_it_breaks_off(seed: int) -> None:
+    found = dialogue(Call(seed).music(11.0, seed).wait(0.2)).decide("mulaw")
+    assert found.answered_by == "music_end"
+    assert found.answered_at_seconds == pytest.approx(11.0, abs=0.15)
+
+
+@pytest.mark.parametrize("lead", [0.4, 1.7, 3.0])
+def test_silence_before_a_call_moves_the_answer_by_as_much(lead: float) -> None:
+    plain = dialogue(Call().ring("FR", 8.0).wait(0.4))
+    moved = dialogue(Call().wait(lead))
+    moved.scene.signal[:, round(lead * scenes.RATE) :] = plain.scene.signal[
+        :, : moved.scene.signal.shape[1] - round(lead * scenes.RATE)
+    ]
+    moved.at = plain.at + lead
+    before, after = plain.decide(), moved.decide()
+    assert before.answered_at_seconds is not None
+    assert after.answered_at_seconds is not None
+    assert after.answered_at_seconds - before.answered_at_seconds == pytest.approx(lead, abs=0.05)
+
+
+@pytest.mark.parametrize("delay", [0.08, 0.25, 0.45])
+@pytest.mark.parametrize("loss", [-14.0, -24.0])
+def test_the_agents_own_echo_is_nobody(loss: float, delay: float) -> None:
+    call = Call(noise_level=-70.0).ring("UK", 6.0)
+    for pitch in PITCHES:
+        call.agent(pitch, 1.2)
+    late = round(delay * scenes.RATE)
+    call.scene.signal[1, late:] += scenes.db(loss) * call.scene.signal[0, :-late]
+    found = call.wait(1.0).decide()
+    assert not found.is_connected
+    assert found.speech["customer"] == []
+
+
+@pytest.mark.parametrize("hz", [(770.0, 1027.0), (720.0, 960.0)])
+def test_a_beep_may_have_two_frequencies(hz: tuple[float, float]) -> None:
+    call = Call().ring("CN", 9.0).customer(GREETING, 0.6)
+    call.at = call.scene.add(1, call.at + 0.5, scenes.tone(hz, 0.5, -18.0))
+    assert call.wait(1.0).decide().outcome == "voicemail"
+
+
+def test_a_whistle_is_no_beep() -> None:
+    """A whistled note glides; a machine's stands still."""
+    call = Call().customer("Hello?", 0.5).agent(PITCHES[0])
+    time = np.arange(round(0.6 * scenes.RATE)) / scenes.RATE
+    glide = np.sin(2 * np.pi * (1150.0 * time + 120.0 / 6.0 * np.sin(6.0 * time)))
+    whistle = (scenes.db(-18.0) * glide).astype(np.float32)
+    call.at = call.scene.add(1, call.at + 0.6, whistle)
+    found = call.customer("No, thank you.", 0.6).agent(PITCHES[1]).decide()
+    assert "beep" not in {item.kind for item in found.evidence}
+    assert found.is_connected
+
+
+def test_a_word_and_the_busy_tone_were_a_person() -> None:
+    call = Call(noise_level=-70.0).ring("DE", 6.0)
+    call.scene.add(1, 7.2, scenes.noise(0.2, -30.0, 9))
+    call.at = call.scene.add(1, 8.6, scenes.progress_tone("DE", "busy", 4.0, -20.0))
+    found = call.decide()
+    assert (found.outcome, found.rule) == ("human", "hung_up")
+
+
+def test_ringing_and_the_busy_tone_alone_were_nobody() -> None:
+    call = Call(noise_level=-70.0).ring("DE", 6.0)
+    call.at = call.scene.add(1, 8.6, scenes.progress_tone("DE", "busy", 4.0, -20.0))
+    assert call.decide().outcome == "busy"
+
+
+@pytest.mark.parametrize("heard", [0.15, 0.2])
+@pytest.mark.parametrize("country", ["CN", "UK", "US"])
+def test_a_first_ring_cut_by_the_end_of_the_recording_rang(country: str, heard: float) -> None:
+    call = Call().wait(1.2)
+    call.scene.signal = call.scene.signal[:, : round((1.2 + heard) * scenes.RATE)]
+    call.scene.add(1, 1.2, scenes.progress_tone(country, "ringback", heard, -20.0))
+    call.at = 1.2 + heard - 0.5
+    found = call.decide()
+    assert (found.outcome, found.is_connected) == ("no_answer", False)
