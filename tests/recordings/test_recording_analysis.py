@@ -70,6 +70,18 @@ def test_a_batch_fills_every_table_and_a_second_call_adds_nothing(deliveries: An
         " where call_id = 'talk' order by 1"
     ) == [("agent",), ("customer",)]
 
+    # Every family's judgement of each side, a row; its segments as arrays of one length.
+    emotions = deliveries.query(
+        "select side, family, cardinality(segment_start_seconds) = array_length(segment_parameters, 1),"
+        " array_length(segment_relative_scores, 2), model_version in"
+        " (select model_version from facts.emotion_baselines) from facts.emotions order by 1, 2"
+    )
+    assert emotions == [
+        (side, family, True, 4, True)
+        for side in ("agent", "customer")
+        for family in ("gmm", "neural", "pca")
+    ]
+
     second = analyze_batch(deliveries.settings, hashes)
     assert (second.heard, second.already_there) == (0, 2)
     assert counts(deliveries) == written

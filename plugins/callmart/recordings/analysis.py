@@ -34,6 +34,7 @@ RECORDING_COLUMNS = (
     "interruptions_by_agent", "interruptions_by_customer", "response_seconds_median",
     "agent_response_seconds_median", "customer_response_seconds_median", "notes",
     "processing_seconds", "outcome_by_country", "is_separated", "separation_confidence",
+    "separation",
 )  # fmt: skip
 EVIDENCE_COLUMNS = (
     "content_hash", "analyser_version", "evidence_index", "kind", "start_seconds", "end_seconds",
@@ -267,6 +268,7 @@ def _add_rows(
     report = inspection.report
     speech = report.get("speech") or {}
     interruptions = inspection.interruptions or {}
+    separation = inspection.separation or {}
     rows["recordings"].append(
         (
             *key,
@@ -294,8 +296,9 @@ def _add_rows(
             Jsonb(list(inspection.notes)),
             inspection.processing_seconds,
             Jsonb(inspection.outcome_by_country),
-            None,
-            None,
+            separation.get("are_sides_named"),
+            separation.get("purity"),
+            Jsonb(inspection.separation) if inspection.separation is not None else None,
         )
     )
     for number, item in enumerate(report.get("evidence", [])):
