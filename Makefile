@@ -12,13 +12,14 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help setup demo up down status doctor test benchmark lint format lock clean
+.PHONY: help setup setup-speech demo up down status doctor test benchmark lint format lock clean
 
 help:
 	@echo "make demo               set up, then the main job on a made-up centre"
 	@echo "make demo LANDING=DIR   the same on a folder laid out as the landing bucket"
 	@echo "make test               set up, then the tests"
 	@echo "make up | down | status the embedded stack"
+	@echo "make setup-speech       set up, with the speech recognisers (make doctor names the models)"
 	@echo "make doctor             what this machine lacks, and how to get it"
 	@echo "make benchmark          set up, then measure; results go to benchmarks/RESULTS.md"
 	@echo "make lint | format      ruff, mypy, sqlfluff"
@@ -43,6 +44,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	fi
 	@$(RUN)/python requirements/install.py
 	@touch $@
+
+setup-speech: setup
+	@$(RUN)/python requirements/install.py speech
 
 demo: setup
 	@$(RUN)/callmart demo $(if $(LANDING),--landing '$(LANDING)')
@@ -72,7 +76,7 @@ $(VENV)/lock/bin/uv: | setup
 	@$(VENV)/lock/bin/python -m pip install --quiet uv
 
 lock: $(VENV)/lock/bin/uv
-	@for name in runtime dev server; do \
+	@for name in runtime speech dev server; do \
 		$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-header --no-annotate --upgrade --output-file requirements/$$name.txt requirements/$$name.in; \
 	done
