@@ -42,12 +42,17 @@ class Settings:
     """Who gets which report in which language (YAML)."""
     emotion_families: tuple[str, ...]
     """Families of emotion models by which every recording is judged and whose facts are kept."""
+    speech_models: Path | None
+    """The folder of speech models, each in a folder of its own; None: nothing is recognised."""
+    speech_threads: int
+    """Cores that one recognising task uses."""
 
     @classmethod
     def from_environment(cls, environment: dict[str, str] | None = None) -> Settings:
         """Read `CALLMART_*` (and nothing else) from `environment`, default `os.environ`."""
         env = dict(os.environ) if environment is None else environment
         sources_dir = env.get("CALLMART_SOURCES_DIR")
+        speech_models = env.get("CALLMART_SPEECH_MODELS")
         return cls(
             home=Path(env.get("CALLMART_HOME", str(PROJECT_ROOT / ".callmart"))).absolute(),
             warehouse_dsn=env.get("CALLMART_WAREHOUSE_DSN", ""),
@@ -80,4 +85,6 @@ class Settings:
                 for family in env.get("CALLMART_EMOTION_FAMILIES", "pca,neural,gmm").split(",")
                 if family.strip()
             ),
+            speech_models=Path(speech_models) if speech_models else None,
+            speech_threads=int(env.get("CALLMART_SPEECH_THREADS", "1")),
         )

@@ -71,11 +71,11 @@ class SherpaRecogniser:
         ]
 
     def find_language(self, pieces: Sequence[Signal]) -> str | None:
-        """The language of most of the sound, as SenseVoice marks each piece."""
+        """The language of most of what it understands, as SenseVoice marks each piece."""
         seconds: Counter[str] = Counter()
         for result, piece in zip(self._results(pieces, ""), pieces, strict=True):
             language = _language(result)
-            if language is not None:
+            if language is not None and result.text.strip():
                 seconds[language] += len(piece)
         return max(sorted(seconds), key=lambda name: seconds[name]) if seconds else None
 

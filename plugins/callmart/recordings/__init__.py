@@ -14,6 +14,12 @@ from callmart.recordings.emotion_models import (
     train_models,
 )
 from callmart.recordings.planning import link_recordings, unheard_batches
+from callmart.recordings.recognition import (
+    RecognitionSummary,
+    plan_recognition,
+    recognise_batch,
+    usable_models,
+)
 from callmart.recordings.wording import MatchSummary, match_phrases
 from callmart.settings import Settings
 from callmart.warehouse import connect
@@ -30,11 +36,15 @@ def plan_batches(settings: Settings) -> list[dict[str, Any]]:
 __all__ = [
     "AnalysisSummary",
     "MatchSummary",
+    "RecognitionSummary",
     "TrainingError",
     "TrainingSummary",
     "analyze_batch",
     "corpora",
     "match_phrases",
     "plan_batches",
+    "plan_recognition",
+    "recognise_batch",
     "train_models",
+    "usable_models",
 ]

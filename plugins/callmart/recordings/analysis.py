@@ -98,7 +98,7 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Files:
+class RecordingFiles:
     """The objects of one recording: one file, or a side each."""
 
     content_hash: str
@@ -120,14 +120,17 @@ def _part(values: Sequence[Any]) -> _Part | None:
     return None if values[0] is None else _Part(*values)
 
 
-def _files(connection: Connection[Any], content_hashes: Sequence[str]) -> list[_Files]:
+def recording_files(
+    connection: Connection[Any], content_hashes: Sequence[str]
+) -> list[RecordingFiles]:
     rows = connection.execute(FILES_SQL, (list(content_hashes),)).fetchall()
     return [
-        _Files(row[0], _part(row[1:5]), _part(row[5:9]), _part(row[9:13]), row[13]) for row in rows
+        RecordingFiles(row[0], _part(row[1:5]), _part(row[5:9]), _part(row[9:13]), row[13])
+        for row in rows
     ]
 
 
-def _fetch(store: ObjectStore, files: _Files, folder: Path) -> dict[str, Path]:
+def fetch_recording(store: ObjectStore, files: RecordingFiles, folder: Path) -> dict[str, Path]:
     """Download a recording's files; local paths by the argument of `inspect_recording`.
 
     Raises ObjectGoneError where a key holds nothing, or other content than when it was entered: its
@@ -146,22 +149,22 @@ def _fetch(store: ObjectStore, files: _Files, folder: Path) -> dict[str, Path]:
 
 def _inspections(
     settings: Settings,
-    recordings: Sequence[_Files],
+    recordings: Sequence[RecordingFiles],
     folder: Path,
     models: Mapping[str, EmotionModel],
-) -> Iterator[tuple[_Files, Inspection | ObjectGoneError]]:
+) -> Iterator[tuple[RecordingFiles, Inspection | ObjectGoneError]]:
     """Hear one recording while the next one is fetched; what is gone comes as its error."""
     from ml.inspection import inspect_recording
 
     store, mappings = ObjectStore(settings), load_mappings(settings)
     with ThreadPoolExecutor(max_workers=2) as pool:
         waiting: list[Future[dict[str, Path]]] = [
-            pool.submit(_fetch, store, files, folder) for files in recordings[:2]
+            pool.submit(fetch_recording, store, files, folder) for files in recordings[:2]
         ]
         for number, files in enumerate(recordings):
             fetched = waiting.pop(0)
             if number + 2 < len(recordings):
-                waiting.append(pool.submit(_fetch, store, recordings[number + 2], folder))
+                waiting.append(pool.submit(fetch_recording, store, recordings[number + 2], folder))
             try:
                 paths = fetched.result()
             except ObjectGoneError as error:
@@ -193,9 +196,9 @@ def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> Analysis
     models = models_in_force(settings)
     version = analysis_version(models)
     with connect(settings) as connection:
-        recordings = _files(connection, content_hashes)
+        recordings = recording_files(connection, content_hashes)
     rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES}
-    refused: list[tuple[_Files, FileError]] = []
+    refused: list[tuple[RecordingFiles, FileError]] = []
     audio_seconds = 0.0
     # A task is a core's work: the threads of linear algebra would only get in the other tasks' way.
     with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="callmart-") as folder:

@@ -26,9 +26,9 @@ with found as materialized (
 segments as materialized (
     select transcripts.call_id, segments.*
     from found
-    inner join raw.transcripts
+    inner join facts.transcripts
         on found.transcript_sha256 = transcripts.content_sha256
-    inner join raw.transcript_segments as segments
+    inner join facts.transcript_segments as segments
         on transcripts.object_id = segments.object_id
         and found.segment_index = segments.segment_index
     where %(role)s::text is null or segments.role = %(role)s
@@ -54,7 +54,7 @@ select
     ) as recording_key,
     (
         select string_agg(near.text, ' ' order by near.segment_index)
-        from raw.transcript_segments as near
+        from facts.transcript_segments as near
         where near.object_id = chosen.object_id
             and near.segment_index between chosen.segment_index - 1 and chosen.segment_index + 1
     ) as context

@@ -41,7 +41,7 @@ select distinct on (transcripts.content_sha256)
             and rulesets.announcements_version = %(version)s
         order by scans.ruleset_hash
     ) as searched_with
-from raw.transcripts
+from facts.transcripts
 where not exists (
     select from facts.phrase_scans as scans
     where scans.transcript_sha256 = transcripts.content_sha256
@@ -56,9 +56,13 @@ select
     transcripts.format, transcripts.is_connected,
     segments.segment_index, segments.role, segments.start_ms, segments.end_ms, segments.text,
     segments.words, segments.speaker, segments.speech_start
-from raw.transcripts
-left join raw.transcript_segments as segments on transcripts.object_id = segments.object_id
-where transcripts.object_id = any(%s)
+-- What was recognised of a recording that two calls share is one transcript.
+from (
+    select distinct on (object_id) * from facts.transcripts
+    where object_id = any(%s)
+    order by object_id, call_id
+) as transcripts
+left join facts.transcript_segments as segments on transcripts.object_id = segments.object_id
 order by transcripts.content_sha256, segments.segment_index
 """
 
@@ -257,7 +261,7 @@ def match_phrases(settings: Settings) -> MatchSummary:
                     searched += len(object_ids)
                 connection.execute(
                     "insert into facts.phrase_scans (transcript_sha256, ruleset_hash)"
-                    " select distinct content_sha256, %s from raw.transcripts"
+                    " select distinct content_sha256, %s from facts.transcripts"
                     " where object_id = any(%s) on conflict do nothing",
                     (rules.ruleset_hash, object_ids),
                 )
