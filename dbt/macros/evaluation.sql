@@ -18,17 +18,17 @@
 {#-
 One row a component that a call says something about. measures: list of [component, value, place in ms].
 The relation must hold customer_id, call_id and call_date; the evidence counts from the day of the call for as
-long as the window is.
+long as the window is, or between the days (SQL) valid_from and valid_to.
 -#}
-{% macro call_evidence(evaluation, relation, measures) -%}
+{% macro call_evidence(evaluation, relation, measures, valid_from="call.call_date", valid_to=none) -%}
 select
     '{{ evaluation }}' as evaluation,
     measure.component,
     call.customer_id,
     'call' as evidence_type,
     call.call_id as evidence_id,
-    call.call_date as valid_from,
-    call.call_date + {{ evaluation_window_days() }} as valid_to,
+    {{ valid_from }} as valid_from,
+    {% if valid_to is none %}call.call_date + {{ evaluation_window_days() }}{% else %}{{ valid_to }}{% endif %} as valid_to,
     round(measure.raw_value::numeric, 6) as raw_value,
     call.call_id,
     measure.place_ms
@@ -98,6 +98,14 @@ inner join components
         and scores.evaluation_date = components.evaluation_date
         and scores.rule_version = components.rule_version
 where scores.evaluation = '{{ evaluation }}'
+{%- endmacro %}
+
+{#-
+The id of a phrase hit: the same for the same call, rule, kind and place, whatever version of the rule or of the
+matcher found it and however often. A missing phrase has no place.
+-#}
+{% macro phrase_hit_id() -%}
+md5(jsonb_build_array(call_id, rule_id, kind, segment_index, char_start)::text)
 {%- endmacro %}
 
 {#-

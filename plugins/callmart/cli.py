@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "phrases": ("callmart.commands.phrases:phrases", "Find prohibited and missing phrases."),
     "rules": ("callmart.commands.rules:rules", "Check phrase rules."),
     "search": ("callmart.commands.search:search", "Find what was said in all transcripts."),
+    "review": ("callmart.commands.review:review", "Phrase hits to inspectors, verdicts back."),
     "bench": ("callmart.commands.bench:bench", "Measure callmart beside its peers."),
 }
 

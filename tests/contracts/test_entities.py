@@ -22,6 +22,7 @@ PROMISED = {
     "phrase_rules": (("rule_id", "effective_from"), {"definition"}),
     "complaints": (("complaint_id",), {"received_at"}),
     "number_marks": (("number", "observed_at"), {"marked_as"}),
+    "phrase_reviews": (("hit_id", "reviewer"), {"verdict", "reviewed_at"}),
 }
 
 

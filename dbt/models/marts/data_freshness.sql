@@ -2,7 +2,8 @@
     "customers": "updated_at", "demands": "updated_at", "campaigns": "updated_at", "lines": "updated_at",
     "agents": "updated_at", "agent_states": "started_at", "agent_schedules": "starts_at", "calls": "started_at",
     "call_routes": "entered_at", "sales_rules": "effective_from", "phrase_rules": "effective_from",
-    "complaints": "received_at", "number_marks": "observed_at"
+    "complaints": "received_at", "number_marks": "observed_at",
+    "phrase_reviews": "reviewed_at"
 } -%}
 with rows_delivered as (
     {% for entity, moment in events.items() -%}

@@ -223,6 +223,18 @@ judgements as (
         null::timestamptz as occurred_at
     from {{ ref("int_customers_located") }}
     where is_current and has_unknown_time_zone
+    union all
+    select
+        'review_without_hit' as issue_type,
+        reviews.hit_id as subject,
+        null::text as call_id,
+        reviews.source,
+        'no phrase hit of a rule in force has this id' as detail,
+        reviews.reviewed_at as occurred_at
+    from {{ ref("int_phrase_reviews_sequenced") }} as reviews
+    left join {{ ref("int_phrase_hits_judged") }} as hits
+        on reviews.hit_id = hits.hit_id and hits.purpose = 'rule'
+    where reviews.is_current and hits.hit_id is null
 ),
 
 issues as (

@@ -1,5 +1,5 @@
 -- One row a piece of evidence: for whom, for which component of which evaluation, from which day until which
--- (exclusive), what was measured, and the call and place it leads to.
+-- (exclusive), what was measured, and the call and place it leads to. evidence_date: the day by which it weighs.
 {%- for evaluation in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
 select
     evaluation,
@@ -11,7 +11,8 @@ select
     valid_to,
     raw_value,
     call_id,
-    place_ms
+    place_ms,
+    {{ "evidence_date" if evaluation == "inspection" else "valid_from as evidence_date" }}
 from {{ ref("int_" ~ evaluation ~ "_evidence_collected") }}
 {% if not loop.last %}
 union all

@@ -10,14 +10,14 @@ select
     evidence.raw_value,
     evidence.call_id,
     evidence.place_ms,
-    evidence.valid_from as evidence_date,
+    evidence.evidence_date,
     case
         when weights.half_life_days is null then 1::numeric
         else
             round(
                 power(
                     0.5::numeric,
-                    (days.evaluation_date - evidence.valid_from)::numeric / weights.half_life_days::numeric
+                    (days.evaluation_date - evidence.evidence_date)::numeric / weights.half_life_days::numeric
                 ),
                 12
             )

@@ -32,6 +32,7 @@ hits as (
         calls.started_at,
         calls.call_date,
         calls.is_connected,
+        transcripts.language,
         hits.rule_hash,
         hits.hit_index,
         hits.rule_id,
@@ -58,6 +59,11 @@ hits as (
         on calls.transcript_sha256 = hits.transcript_sha256
     inner join {{ ref("stg_callmart__phrase_definitions") }} as definitions
         on hits.rule_hash = definitions.rule_hash
+    left join {{ ref("stg_callmart__transcripts") }} as transcripts
+        on
+            calls.call_id = transcripts.call_id
+            and calls.transcript_sha256 = transcripts.content_sha256
+            and transcripts.is_current
     where hits.condition = 'always' or calls.is_connected
 ),
 
@@ -112,6 +118,7 @@ in_force as (
 )
 
 select
+    {{ phrase_hit_id() }} as hit_id,
     call_id,
     customer_id,
     agent_id,
@@ -119,6 +126,7 @@ select
     started_at,
     call_date,
     is_connected,
+    language,
     purpose,
     origin,
     rule_id,

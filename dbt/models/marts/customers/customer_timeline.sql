@@ -68,19 +68,29 @@ violations as (
 
 phrases as (
     select
-        customer_id,
-        started_at + interval '1 millisecond' * coalesce(start_ms, 0) as occurred_at,
-        case when purpose = 'signal' then 'interest_signal' else 'phrase_hit' end as event_type,
-        call_id || '/' || rule_hash || '/' || hit_index as event_id,
-        call_id,
-        start_ms as place_ms,
+        hits.customer_id,
+        hits.started_at + interval '1 millisecond' * coalesce(hits.start_ms, 0) as occurred_at,
+        case when hits.purpose = 'signal' then 'interest_signal' else 'phrase_hit' end as event_type,
+        hits.call_id || '/' || hits.rule_hash || '/' || hits.hit_index as event_id,
+        hits.call_id,
+        hits.start_ms as place_ms,
         4 as event_rank,
-        case when kind = 'missing' then 'Not said: ' else 'Said: ' end || coalesce(name_en, rule_id) as summary_en,
-        case when kind = 'missing' then '未说：' else '说出：' end || coalesce(name_zh, name_en, rule_id) as summary_zh,
+        case when hits.kind = 'missing' then 'Not said: ' else 'Said: ' end || coalesce(hits.name_en, hits.rule_id)
+        || case reviews.verdict when 'rejected' then ' (rejected)' else '' end as summary_en,
+        case when hits.kind = 'missing' then '未说：' else '说出：' end
+        || coalesce(hits.name_zh, hits.name_en, hits.rule_id)
+        || case reviews.verdict when 'rejected' then '（已驳回）' else '' end as summary_zh,
         jsonb_build_object(
-            'rule_id', rule_id, 'severity', severity, 'points', points, 'role', role, 'quote', text
+            'rule_id', hits.rule_id,
+            'severity', hits.severity,
+            'points', hits.points,
+            'role', hits.role,
+            'quote', hits.text,
+            'review_verdict', reviews.verdict
         ) as detail
-    from {{ ref("int_phrase_hits_judged") }}
+    from {{ ref("int_phrase_hits_judged") }} as hits
+    left join {{ ref("int_phrase_reviews_sequenced") }} as reviews
+        on hits.hit_id = reviews.hit_id and hits.purpose = 'rule' and reviews.is_current
 ),
 
 emotions as (

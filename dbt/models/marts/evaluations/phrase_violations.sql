@@ -25,6 +25,16 @@ select
     hits.char_start,
     hits.char_end,
     hits.text as quoted_text,
-    hits.context
+    hits.context,
+    hits.hit_id,
+    hits.language,
+    reviews.verdict as review_verdict,
+    coalesce(reviews.verdict, 'none') <> 'rejected' as is_counted,
+    reviews.reviewer,
+    reviews.reviewed_at,
+    reviews.comment as review_comment,
+    reviews.verdict_number as verdicts
 from {{ ref("int_phrase_hits_judged") }} as hits
+left join {{ ref("int_phrase_reviews_sequenced") }} as reviews
+    on hits.hit_id = reviews.hit_id and reviews.is_current
 where hits.purpose = 'rule'

@@ -34,7 +34,7 @@ select
     (
         select count(*) from marts.phrase_violations as violations
         inner join marts.calls as calls on violations.call_id = calls.call_id
-        where calls.call_date = per_day.call_date
+        where calls.call_date = per_day.call_date and violations.review_verdict is distinct from 'rejected'
     ) as phrase_violations
 from per_day
 order by per_day.period
