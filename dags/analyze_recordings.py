@@ -21,7 +21,7 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, dag, get_current_context, task
 
-from callmart.airflow import DEFAULT_ARGS, FACTS, RECORDINGS, START, steps
+from callmart.airflow import DEFAULT_ARGS, FACTS, HEARD, RECORDINGS, START, steps
 
 
 @dag(
@@ -47,7 +47,7 @@ def analyze_recordings() -> None:
     def match_phrases() -> None:
         steps.match_phrases()
 
-    @task(outlets=[FACTS], trigger_rule=TriggerRule.ALL_DONE)
+    @task(outlets=[FACTS, HEARD], trigger_rule=TriggerRule.ALL_DONE)
     def announce_facts() -> None:
         """What was committed is worth a build, also where a batch failed: rows wait for it too."""
 

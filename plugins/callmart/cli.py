@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("callmart.commands.inspect:inspect", "Hear recordings: outcome, speech, emotion."),
     "emotion": ("callmart.commands.emotion:emotion", "Train, evaluate and apply emotion models."),
     "phrases": ("callmart.commands.phrases:phrases", "Find prohibited and missing phrases."),
+    "transcribe": (
+        "callmart.commands.transcribe:transcribe",
+        "Recognise the speech of recordings.",
+    ),
     "rules": ("callmart.commands.rules:rules", "Check phrase rules."),
     "search": ("callmart.commands.search:search", "Find what was said in all transcripts."),
     "review": ("callmart.commands.review:review", "Phrase hits to inspectors, verdicts back."),

@@ -27,6 +27,20 @@ def enter(dsn: str, kind: str, status: str) -> int:
     return int(row[0])
 
 
+def test_recognition_without_a_model_is_skipped_and_a_wrong_folder_fails_for_good(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CALLMART_SPEECH_MODELS", raising=False)
+    with pytest.raises(AirflowSkipException):
+        steps.plan_recognition()
+    monkeypatch.setenv("CALLMART_SPEECH_MODELS", str(tmp_path))
+    with pytest.raises(AirflowSkipException):
+        steps.plan_recognition()
+    monkeypatch.setenv("CALLMART_SPEECH_MODELS", str(tmp_path / "nowhere"))
+    with pytest.raises(AirflowFailException, match=r"CALLMART_SPEECH_MODELS: .*is not a folder"):
+        steps.plan_recognition()
+
+
 @pytest.mark.parametrize(
     ("loaded", "rows_announced", "recordings_announced"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_models
 from click.testing import CliRunner
 
 from callmart.commands import doctor
@@ -19,6 +20,10 @@ def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[str, dic
     monkeypatch.setenv("CALLMART_HOME", str(home))
     result = CliRunner().invoke(doctor.doctor, ["--json"])
     return result.exit_code, {item["name"]: item for item in json.loads(result.stdout)}
+
+
+def speech(folder: Path | None) -> list[Finding]:
+    return list(doctor._speech(folder))
 
 
 def test_looks_at_everything_and_leaves_nothing_behind(
@@ -36,6 +41,8 @@ def test_looks_at_everything_and_leaves_nothing_behind(
         "Chinese font",
         "Locale",
         "Browser",
+        "Speech models",
+        "Speech model",
     } == set(findings)
     assert all(item["remedy"] for item in findings.values() if item["state"] != "ok")
     assert findings["Python"]["state"] == "ok"
@@ -71,7 +78,7 @@ def test_a_missing_font_is_no_failure_but_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     font = Finding("Chinese font", "optional", "none", "apt install fonts-noto-cjk")
-    monkeypatch.setattr(doctor, "examine", lambda home: iter([font]))
+    monkeypatch.setattr(doctor, "examine", lambda *_: iter([font]))
 
     result = CliRunner().invoke(doctor.doctor)
 
@@ -98,3 +105,41 @@ def test_too_little_disk(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
 
     assert look(tmp_path / "not" / "yet").state == state
+
+
+def test_without_speech_models_every_known_one_is_named_with_size_and_licence() -> None:
+    first, *known = speech(None)
+    assert first.state == "optional"
+    assert "has_transcript" in first.detail
+    assert "CALLMART_SPEECH_MODELS" in first.remedy
+    assert len(known) == 4
+    for item in known:
+        assert " MB)" in item.detail
+        assert "licence: " in item.remedy
+        assert "files " in item.remedy
+
+
+def test_the_speech_models_that_lack_are_those_of_a_language_that_none_speaks(
+    tmp_path: Path,
+) -> None:
+    tiny_models.make_transducer(tmp_path / "zipformer-en")
+    there, lacking, *known = speech(tmp_path)
+    assert (there.state, there.detail) == ("ok", "zipformer-en (en)")
+    assert lacking.detail == "none for zh"
+    assert str(tmp_path) in lacking.remedy
+    assert [item.detail.split("/")[0].split("-")[0] for item in known] == [
+        "sherpa",
+        "sherpa",
+        "faster",
+    ]
+    tiny_models.make_whisper(tmp_path / "whisper")
+    assert [item.state for item in speech(tmp_path)] == ["ok"]
+
+
+def test_a_broken_speech_model_is_named(tmp_path: Path) -> None:
+    folder = tiny_models.make_sense_voice(tmp_path / "sense")
+    (folder / "tokens.txt").unlink()
+    assert speech(tmp_path)[0].detail == "sense: tokens.txt is missing"
+    [first, *_] = speech(tmp_path / "none")
+    assert first.detail.endswith("none is not a folder")
+    assert first.remedy.startswith("mkdir -p ")

@@ -30,6 +30,13 @@ EXPECTED = {
         "announce_facts",
         "report_failure",
     },
+    "transcribe_recordings": {
+        "plan_recognition",
+        "recognise_batch",
+        "match_phrases",
+        "announce_facts",
+        "report_failure",
+    },
     "build_marts": {"validate_raw", "build_models", "validate_marts"},
     "publish_reports": {"plan_reports", "publish_report"},
     "train_emotion_model": {"plan_corpora", "train_corpus"},
@@ -84,8 +91,19 @@ def test_mapped_tasks_have_readable_labels(dags: dict[str, DAG]) -> None:
         "analyze_batch",
         "publish_report",
         "train_corpus",
+        "recognise_batch",
     }
     assert all(t.partial_kwargs["map_index_template"] == "{{ label }}" for t in mapped)
+
+
+def test_recognition_has_a_pool_of_its_own(dags: dict[str, DAG]) -> None:
+    pools = {t.task_id: t.pool for t in dags["transcribe_recordings"].tasks}
+    assert pools.pop("recognise_batch") == "speech"
+    assert set(pools.values()) == {"default_pool"}
+    others = {
+        t.pool for name, dag in dags.items() if name != "transcribe_recordings" for t in dag.tasks
+    }
+    assert others == {"default_pool"}
 
 
 def test_the_assets_chain_the_dags(dags: dict[str, DAG]) -> None:
@@ -102,7 +120,9 @@ def test_the_assets_chain_the_dags(dags: dict[str, DAG]) -> None:
 
     assert emitted("ingest_landing") == {"raw_rows", "recordings"}
     assert awaited("analyze_recordings") == {"recordings"}
-    assert emitted("analyze_recordings") == {"facts"}
+    assert emitted("analyze_recordings") == {"facts", "heard"}
+    assert awaited("transcribe_recordings") == {"heard"}
+    assert emitted("transcribe_recordings") == {"facts"}
     assert awaited("build_marts") == {"raw_rows", "facts"}
     assert emitted("build_marts") == {"marts"}
 

@@ -203,7 +203,7 @@ def test_tables_of_ops_are_those_of_the_warehouse(postgres: str) -> None:
 
 def test_the_queries_of_operations_run(postgres: str) -> None:
     queries = [q for text in blocks(page("operations.md"), "sql") for q in statements(text)]
-    assert len(queries) == 5
+    assert len(queries) == 6
     with psycopg.connect(postgres) as conn:
         for query in queries:
             conn.execute(query.encode())

@@ -103,6 +103,16 @@ def test_a_run_is_triggered_and_watched_to_its_end(client: AirflowClient) -> Non
     assert run_id in {run["dag_run_id"] for run in client.runs("ingest_landing")}
 
 
+def test_the_pool_of_recognition_is_there_and_keeps_its_slots(client: AirflowClient) -> None:
+    changed = {"pool": "speech", "slots": 3, "include_deferred": False}
+    client.request("PATCH", "/pools/speech", json=changed, params={"update_mask": "slots"})
+    client.ensure_pool("speech", 1, "Recognising speech")
+    client.ensure_pool("another", 2, "Of a test")
+    pools = {pool["name"]: pool for pool in client.request("GET", "/pools")["pools"]}
+    assert (pools["speech"]["slots"], pools["speech"]["description"]) == (3, "Recognising speech")
+    assert pools["another"]["slots"] == 2
+
+
 def test_an_unknown_dag_is_an_error_with_airflows_words(client: AirflowClient) -> None:
     with pytest.raises(AirflowError, match=r"POST /dags/no_such_dag/dagRuns: 404"):
         client.trigger("no_such_dag")

@@ -3,6 +3,8 @@ with words as (
     select distinct on (transcripts.call_id)
         transcripts.call_id,
         transcripts.content_sha256 as transcript_sha256,
+        transcripts.transcript_source,
+        transcripts.engine as transcript_engine,
         lower(outcomes.outcome) as announcement_outcome,
         outcomes.text as announcement_text
     from {{ ref("stg_callmart__transcripts") }} as transcripts
@@ -73,6 +75,8 @@ select
     recordings.duration_seconds as recording_duration_seconds,
     recordings.first_tone_seconds,
     words.transcript_sha256,
+    words.transcript_source,
+    words.transcript_engine,
     words.announcement_outcome,
     words.announcement_text,
     coalesce(recordings.call_id, words.call_id) as call_id

@@ -130,6 +130,8 @@ select
     emotions.customer_emotion,
     emotions.customer_emotion_index,
     calls.has_transcript,
+    calls.transcript_source,
+    calls.transcript_engine,
     calls.transcript_sha256,
     calls.source,
     calls.extra,

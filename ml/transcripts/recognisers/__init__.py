@@ -86,11 +86,19 @@ def load_recogniser(model: SpeechModel, threads: int = 1) -> Recogniser:
     return SherpaRecogniser(model, threads)
 
 
-def models_in(folder: Path | None) -> list[SpeechModel]:
-    """The models of a folder that can be used here; none where no folder is named."""
+def usable_models(folder: Path | None) -> tuple[list[SpeechModel], list[ModelFault]]:
+    """The models of a folder that can be used here, and what is wrong with the others.
+
+    Without a folder there is none. Raises RecogniserError where `folder` is none.
+    """
     if folder is None:
-        return []
-    return [model for model in find_models(folder)[0] if missing_package(model) is None]
+        return [], []
+    models, faults = find_models(folder)
+    missing = {model.name: missing_package(model) for model in models}
+    faults += [
+        ModelFault(model.folder, reason) for model in models if (reason := missing[model.name])
+    ]
+    return [model for model in models if missing[model.name] is None], faults
 
 
 __all__ = [
@@ -107,6 +115,6 @@ __all__ = [
     "known_models",
     "load_recogniser",
     "missing_package",
-    "models_in",
     "upsampled",
+    "usable_models",
 ]

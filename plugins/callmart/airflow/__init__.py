@@ -20,8 +20,15 @@ RECORDINGS = Asset(name="recordings", uri="callmart://landing/recordings")
 """Recordings or transcripts were entered in the ledger."""
 FACTS = Asset(name="facts", uri="callmart://warehouse/facts")
 """Recordings were heard or transcripts searched."""
+HEARD = Asset(name="heard", uri="callmart://warehouse/facts/recordings")
+"""Recordings were heard: those without a transcript may be recognised."""
 MARTS = Asset(name="marts", uri="callmart://warehouse/marts")
 """The marts were built and passed their suites: they may be published."""
+
+SPEECH_POOL = "speech"
+"""Airflow's pool of recognising tasks; as many run at once as it has slots."""
+SPEECH_TIMEOUT = timedelta(hours=6)
+"""Of one of them; the others' would cut off a large model on a slow machine."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -43,4 +50,15 @@ def business_time(cron: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(cron, timezone=Settings.from_environment().business_time_zone)
 
 
-__all__ = ["DEFAULT_ARGS", "FACTS", "MARTS", "RAW_ROWS", "RECORDINGS", "START", "business_time"]
+__all__ = [
+    "DEFAULT_ARGS",
+    "FACTS",
+    "HEARD",
+    "MARTS",
+    "RAW_ROWS",
+    "RECORDINGS",
+    "SPEECH_POOL",
+    "SPEECH_TIMEOUT",
+    "START",
+    "business_time",
+]

@@ -127,6 +127,28 @@ def match_phrases() -> None:
     log.info("%s", match(Settings.from_environment()))
 
 
+def plan_recognition() -> list[dict[str, Any]]:
+    """Batches of recordings whose calls have no transcript and whose speech is to be recognised."""
+    from callmart.recordings import plan_recognition as plan
+    from ml.transcripts.recognisers import RecogniserError
+
+    try:
+        batches = plan(Settings.from_environment())
+    except RecogniserError as error:
+        # No retry mends a setting.
+        raise AirflowFailException(f"CALLMART_SPEECH_MODELS: {error}") from error
+    if not batches:
+        raise AirflowSkipException("no speech model, or nothing to recognise")
+    return batches
+
+
+def recognise_batch(content_hashes: list[str]) -> None:
+    """Recognise the speech of a batch of recordings."""
+    from callmart.recordings import recognise_batch as recognise
+
+    log.info("%s", recognise(Settings.from_environment(), content_hashes))
+
+
 def plan_corpora(corpus: str | None) -> list[dict[str, Any]]:
     """The labelled corpora to learn from: `corpus`, or all that the bucket holds."""
     from callmart.recordings import corpora

@@ -163,7 +163,46 @@ def _browser() -> Finding:
     )
 
 
-def examine(home: Path) -> Iterator[Finding]:
+def _speech(folder: Path | None) -> Iterator[Finding]:
+    """Speech models: those that are there, what is wrong with others, and which to get."""
+    from ml.transcripts.recognisers import RecogniserError, known_models, usable_models
+
+    if folder is None:
+        wanted = "set CALLMART_SPEECH_MODELS to a folder and put one of these into it"
+    else:
+        wanted = f"put one of these into {folder}"
+    try:
+        models, faults = usable_models(folder)
+    except RecogniserError as error:
+        yield Finding("Speech models", "optional", str(error), f"mkdir -p {folder}")
+        models, faults = [], []
+    for fault in faults:
+        name = f"{fault.folder.name}: {fault.reason}"
+        yield Finding("Speech model", "optional", name, "mend the folder or take it away")
+    if models:
+        there = [f"{model.name} ({', '.join(model.languages)})" for model in models]
+        yield Finding("Speech models", "ok", "; ".join(there))
+    lacking = [name for name in ("zh", "en") if not any(model.speaks(name) for model in models)]
+    if not lacking:
+        return
+    if models:
+        detail = f"none for {' and '.join(lacking)}"
+    else:
+        detail = "none: a call without a delivered transcript has none (has_transcript)"
+    yield Finding("Speech models", "optional", detail, wanted)
+    for known in known_models():
+        if not {"*", *lacking} & set(known.languages):
+            continue
+        languages = "any language" if "*" in known.languages else ", ".join(known.languages)
+        yield Finding(
+            "Speech model",
+            "optional",
+            f"{known.folder}/ ({languages}; {known.megabytes} MB): {known.good_for}",
+            f"from {known.source}; files {', '.join(known.files)}; licence: {known.licence}",
+        )
+
+
+def examine(home: Path, speech_models: Path | None = None) -> Iterator[Finding]:
     """Look at one thing after the other."""
     yield _python()
     yield _packages()
@@ -174,13 +213,15 @@ def examine(home: Path) -> Iterator[Finding]:
     yield _fonts()
     yield _locale()
     yield _browser()
+    yield from _speech(speech_models)
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def doctor(as_json: bool) -> None:
     """Say what this machine lacks for callmart and how to get it; exit 1 if it cannot work."""
-    findings = list(examine(Settings.from_environment().home))
+    settings = Settings.from_environment()
+    findings = list(examine(settings.home, settings.speech_models))
     if as_json:
         click.echo(json.dumps([asdict(item) for item in findings], ensure_ascii=False, indent=1))
     else:

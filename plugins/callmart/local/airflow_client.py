@@ -178,6 +178,13 @@ class AirflowClient:
         ]
         return "\n".join(lines)
 
+    def ensure_pool(self, name: str, slots: int, description: str) -> None:
+        """Make a pool that is not there yet; one that is keeps its slots."""
+        known = self.request("GET", "/pools", params={"limit": 1000})["pools"]
+        if name not in {pool["name"] for pool in known}:
+            body = {"name": name, "slots": slots, "description": description}
+            self.request("POST", "/pools", json=body)
+
     def watch(
         self, dag_id: str, run_id: str, timeout_seconds: float, poll_seconds: float = 0.5
     ) -> Iterator[TaskEvent]:

@@ -1,6 +1,6 @@
 """What must be there before Airflow starts on a server; run by docker-compose's `airflow-init`.
 
-Makes Airflow's database and login, brings both schemas up to date, makes the bucket. Safe to run
+Makes Airflow's database and login and pools, brings both schemas up to date, makes the bucket. Safe to run
 again: `python -m callmart.local.server_setup`.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import boto3
 import psycopg
+import yaml
 from botocore.exceptions import ClientError
 
 from callmart.local.postgres import ensure_database
@@ -27,11 +28,27 @@ def main() -> None:
     with psycopg.connect(settings.warehouse_dsn, autocommit=True) as connection:
         ensure_database(connection, "airflow", "airflow", os.environ["AIRFLOW_DB_PASSWORD"])
     subprocess.run(["airflow", "db", "migrate"], check=True)
+    _make_pools()
     migrate(settings)
     _make_bucket(settings)
     logins = {"admin": os.environ["AIRFLOW_ADMIN_PASSWORD"]}
     path = os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]
     write_file(Path(path), json.dumps(logins), mode=0o600)
+
+
+def _make_pools() -> None:
+    """The pools that DAGs name, where they are missing; those that are there keep their slots."""
+    known = subprocess.run(
+        ["airflow", "pools", "list", "--output", "json"], check=True, capture_output=True, text=True
+    )
+    names = {pool["pool"] for pool in json.loads(known.stdout)}
+    numbers = yaml.safe_load(Path(__file__).with_name("stack.yaml").read_text())
+    for name, pool in numbers["airflow"]["pools"].items():
+        if name not in names:
+            subprocess.run(
+                ["airflow", "pools", "set", name, str(pool["slots"]), pool["description"]],
+                check=True,
+            )
 
 
 def _make_bucket(settings: Settings) -> None:

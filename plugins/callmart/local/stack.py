@@ -415,6 +415,8 @@ class Stack:
             return client.is_healthy(since=started)
 
         self._airflow["airflow-api"].wait_until(is_healthy, seconds)
+        for name, pool in self._numbers["airflow"]["pools"].items():
+            client.ensure_pool(name, pool["slots"], pool["description"])
 
     def down(self, progress: Progress | None = None) -> bool:
         """Stop everything cleanly; False if nothing ran.

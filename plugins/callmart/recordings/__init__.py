@@ -18,7 +18,6 @@ from callmart.recordings.recognition import (
     RecognitionSummary,
     plan_recognition,
     recognise_batch,
-    usable_models,
 )
 from callmart.recordings.wording import MatchSummary, match_phrases
 from callmart.settings import Settings
@@ -46,5 +45,4 @@ __all__ = [
     "plan_recognition",
     "recognise_batch",
     "train_models",
-    "usable_models",
 ]

@@ -103,26 +103,17 @@ class RecognitionSummary:
     cpu_seconds: float
 
 
-def usable_models(settings: Settings) -> list[SpeechModel]:
+def speech_models(settings: Settings) -> list[SpeechModel]:
     """The speech models of the settings' folder that can be used; what cannot is logged.
 
     Raises RecogniserError where the folder is none.
     """
-    from ml.transcripts.recognisers import find_models, missing_package
+    from ml.transcripts import recognisers
 
-    if settings.speech_models is None:
-        return []
-    models, faults = find_models(settings.speech_models)
+    models, faults = recognisers.usable_models(settings.speech_models)
     for fault in faults:
         log.warning("%s cannot be used: %s", fault.folder, fault.reason)
-    usable = []
-    for model in models:
-        missing = missing_package(model)
-        if missing is None:
-            usable.append(model)
-        else:
-            log.warning("%s cannot be used: %s", model.folder, missing)
-    return usable
+    return models
 
 
 def plan_recognition(settings: Settings) -> list[dict[str, Any]]:
@@ -131,7 +122,7 @@ def plan_recognition(settings: Settings) -> list[dict[str, Any]]:
     Those of answered calls without a delivered transcript that these models have not recognised,
     parcelled by how long is spoken in them.
     """
-    models = usable_models(settings)
+    models = speech_models(settings)
     if not models:
         return []
     from ml.transcripts.recognition import speech_version
@@ -161,7 +152,7 @@ def recognise_batch(settings: Settings, content_hashes: Sequence[str]) -> Recogn
     """
     from ml.transcripts.recognition import Transcriber
 
-    transcriber = Transcriber(usable_models(settings), settings.speech_threads)
+    transcriber = Transcriber(speech_models(settings), settings.speech_threads)
     store, mappings = ObjectStore(settings), load_mappings(settings)
     with connect(settings) as connection:
         recordings = recording_files(connection, content_hashes)
