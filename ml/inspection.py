@@ -14,20 +14,21 @@ from ml.audio.activity import THRESHOLDS_PATH, Span
 from ml.audio.conversation import Conversation, Turn, describe_conversation
 from ml.audio.decode import Recording, UnreadableAudioError, decode, merge
 from ml.connection.decision import Connection, analyse
+from ml.connection.judge import JUDGE_PATH
 from ml.connection.rules import CALIBRATION_PATH, RULES_PATH
 from ml.connection.tones import TABLE_PATH
 
 if TYPE_CHECKING:
     from ml.emotion import EmotionModel, SideEmotion
 
-_CODE_VERSION = "1.1.1"
+_CODE_VERSION = "1.2.0"
 _TONES = {"ringback", "busy", "congestion", "invalid_number", "special_information", "fax"}
 
 
 @cache
 def _analyser_version() -> str:
     digest = hashlib.sha256()
-    for path in (TABLE_PATH, THRESHOLDS_PATH, RULES_PATH, CALIBRATION_PATH):
+    for path in (TABLE_PATH, THRESHOLDS_PATH, RULES_PATH, CALIBRATION_PATH, JUDGE_PATH):
         digest.update(path.read_bytes())
     return f"{_CODE_VERSION}+{digest.hexdigest()[:8]}"
 

@@ -107,7 +107,7 @@ def collect(folders: list[Path]) -> tuple[list[Voices], list[Judged]]:
             views.append(mix(case.recording))
         for index, view in enumerate(views):
             seen: list[dict[str, float]] = []
-            found = decision.analyse(view, listener=seen.append)
+            found = decision.observe(view, listener=seen.append)
             if case.is_connected is not None:
                 voices += [Voices(case.group, figures, case.is_connected) for figures in seen[-1:]]
             if index == 0:

@@ -14,6 +14,7 @@ from ml.audio.activity import Activity, Span, find_activity
 from ml.audio.decode import Recording
 from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames, compute_frames
 from ml.connection.answer import find_answer, has_brief_sound
+from ml.connection.judge import load_judge
 from ml.connection.rules import CALIBRATION_PATH, load_rules
 from ml.connection.tones import (
     Signal,
@@ -24,6 +25,7 @@ from ml.connection.tones import (
     load_table,
     read_tones,
 )
+from ml.connection.traits import Heard, Scene, describe
 from ml.connection.voices import (
     describe_voices,
     find_echoes,
@@ -67,6 +69,9 @@ RULES = (
 ANSWERED = frozenset({"human", "voicemail", "ivr", "fax", "music", "silence"})
 """Outcomes in which anything picked up (docs/contracts.md)."""
 
+SPOKEN = ("human", "voicemail", "ivr")
+"""Outcomes that speech can mean; which, `ml.connection.judge` weighs."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -88,7 +93,7 @@ class Connection:
     confidence: float
     """Probability that the outcome is right, 0–1."""
     rule: str
-    """Which of `RULES` decided; its key under `confidence` in `calibration.yaml`."""
+    """Which of `RULES` proposed the outcome, or `judge` where the trees overruled it."""
     ring_seconds: float
     """From the first ring (or ring-back music) to the answer or the end; 0 where nothing rang."""
     answered_at_seconds: float | None
@@ -98,8 +103,6 @@ class Connection:
     speech: dict[str, list[Span]]
     """Speech by side: `agent` and `customer`, or `mixed`."""
     music: dict[str, list[Span]] = field(default_factory=dict)
-    probability: float | None = None
-    """By the rule itself, before calibration, where the rule is a model."""
 
 
 def analyse(
@@ -110,20 +113,29 @@ def analyse(
     """Hear tones, speech and music in a recording and decide what became of the call.
 
     `country`: ISO code of the called number where known; it breaks ties between tables only.
-    `listener` is told the figures of voices wherever a verdict rests on them.
+    `listener` is told the figures of voices wherever a rule rests on them.
     """
+    return _conclude(observe(recording, country, listener))
+
+
+def observe(
+    recording: Recording,
+    country: str | None = None,
+    listener: Callable[[dict[str, float]], None] | None = None,
+) -> Scene:
+    """All that is heard in a recording, and what the rules propose; arguments as in `analyse`."""
     if len(recording.samples) == 2 and recording.peak(1) <= _DEAD_STEPS:
         # A dead customer's channel beside one on which the network is heard: all is in that one.
         alone = replace(recording, samples=recording.samples[:1])
-        found = analyse(alone, country, listener)
-        if any(item.kind in _NETWORK for item in found.evidence):
-            return found
+        scene = observe(alone, country, listener)
+        if any(signal.kind in _NETWORK for signal in scene.signals):
+            return scene
     frames, likeness = compute_frames(recording)
     heard = []
     for channel, own in enumerate(frames):
         other = frames[1 - channel] if len(frames) == 2 else None
         heard.append(_hear(recording, channel, own, other, likeness, country))
-    return _decide(recording, frames, heard, listener or (lambda _: None))
+    return _propose(recording, frames, heard, listener or (lambda _: None))
 
 
 @dataclass(frozen=True)
@@ -145,13 +157,6 @@ def calibrated(verdict: Verdict) -> float:
     return float(1.0 / (1.0 + math.exp(-(entry["offset"] + entry["slope"] * odds))))
 
 
-@dataclass(frozen=True)
-class _Heard:
-    signals: list[Signal]
-    beeps: list[Tone]
-    activity: Activity
-
-
 def _hear(
     recording: Recording,
     channel: int,
@@ -159,7 +164,7 @@ def _hear(
     other: Frames | None,
     likeness: Floats | None,
     country: str | None,
-) -> _Heard:
+) -> Heard:
     tones = find_tones(frames, recording.samples[channel])
     signals = read_tones(tones, recording.duration_seconds, country)
     explained = [tone for signal in signals for tone in signal.tones]
@@ -180,7 +185,7 @@ def _hear(
         signals = [s for s in signals if s not in doubtful or s.tones[0] not in beeps]
         blocked += [(tone.start, tone.end) for tone in beeps]
         activity = find_activity(frames, blocked, other, likeness)
-    return _Heard(signals, beeps, activity)
+    return Heard(signals, beeps, activity)
 
 
 def _spoilt_rings(signals: list[Signal]) -> list[Span]:
@@ -279,23 +284,19 @@ def _is_alone(tone: Tone, block: dict[str, float]) -> bool:
     )
 
 
-def _decide(
+def _propose(
     recording: Recording,
     frames: list[Frames],
-    heard: list[_Heard],
+    heard: list[Heard],
     listener: Callable[[dict[str, float]], None],
-) -> Connection:
+) -> Scene:
     duration = recording.duration_seconds
-    sides = recording.sides
     far = heard[-1]
     near = heard[0] if len(heard) == 2 else None
     signals = sorted(
         (signal for one in heard for signal in one.signals), key=lambda signal: signal.start
     )
-    speech = {side: one.activity.speech for side, one in zip(sides, heard, strict=True)}
-    music = {side: one.activity.music for side, one in zip(sides, heard, strict=True)}
     rings = _leading_rings(signals, far.activity.speech)
-    ring_start = rings[0].start if rings else None
     ring_end = rings[-1].end if rings else 0.0
     early_music = _leading_music(far.activity, near.activity if near else None, ring_end)
 
@@ -306,7 +307,7 @@ def _decide(
         if echoes:
             own = [span for span in far.activity.speech if span not in echoes]
             far = replace(far, activity=replace(far.activity, speech=own))
-            speech["customer"] = own
+            heard = [heard[0], far]
     after = ring_end - 0.05
     if early_music is not None:
         after = early_music[1] - 0.05
@@ -357,19 +358,69 @@ def _decide(
         verdict = _without_speech(
             far, near_speech, rings, ring_end, early_music, duration, frames, recording
         )
-    outcome, rule = verdict.outcome, verdict.rule
+    return Scene(
+        recording=recording,
+        frames=frames,
+        heard=heard,
+        signals=signals,
+        rings=rings,
+        ring_music=early_music,
+        after=max(0.0, after + 0.05),
+        far_speech=far_speech,
+        near_speech=near_speech,
+        terminal=terminal,
+        outcome=verdict.outcome,
+        rule=verdict.rule,
+        confidence=calibrated(verdict),
+        probability=verdict.probability,
+    )
 
+
+def _judge(scene: Scene) -> tuple[str, float]:
+    """The outcome and its probability: the rules' where tones or silence tell, else that of both.
+
+    Rules and trees are pooled linearly (Stone 1961): trees know calls made like those they have
+    learnt from better, rules other calls.
+    """
+    if not scene.far_speech or scene.outcome not in SPOKEN:
+        return scene.outcome, scene.confidence
+    rules = load_rules()["judge"]
+    weights = load_judge().weigh(describe(scene))
+    # That speech was none, or music, the rules have settled before.
+    heard = {name: weights[name] for name in (*SPOKEN, "tones")}
+    weights = {name: weight / sum(heard.values()) for name, weight in heard.items()}
+    for name in weights:
+        proposed = scene.confidence if name == scene.outcome else (1.0 - scene.confidence) / 2
+        by_rules = proposed if name in SPOKEN else 0.0
+        weights[name] += rules["share_of_rules"] * (by_rules - weights[name])
+    spoken = {name: weights[name] for name in SPOKEN}
+    best = max(spoken, key=lambda name: spoken[name])
+    if best == "human" and weights["human"] < rules["person_at_least"]:
+        best = max(("voicemail", "ivr"), key=lambda name: spoken[name])
+    if weights["tones"] > max(spoken.values()):
+        if scene.terminal is not None:
+            return _by_tone(scene.terminal, scene.rings).outcome, weights["tones"]
+        if scene.rings or scene.ring_music:
+            return "no_answer", weights["tones"]
+    return best, weights[best]
+
+
+def _conclude(scene: Scene) -> Connection:
+    recording, rings, heard = scene.recording, scene.rings, scene.heard
+    duration = recording.duration_seconds
+    far = heard[-1]
+    outcome, confidence = _judge(scene)
     is_answered = outcome in ANSWERED
-    used_music = early_music if is_answered and outcome != "music" else None
+    used_music = scene.ring_music if is_answered and outcome != "music" else None
     answer = (
         find_answer(
             recording.samples[-1],
-            frames[-1],
+            scene.far,
             rings,
             used_music,
             far.activity.speech + far.activity.music,
-            near_speech,
-            terminal if outcome == "fax" else None,
+            scene.near_speech,
+            scene.terminal if outcome == "fax" else None,
             outcome,
             duration,
         )
@@ -377,7 +428,7 @@ def _decide(
         else None
     )
     answered_at = answer.at if answer is not None else None
-    start = ring_start
+    start = rings[0].start if rings else None
     if start is None and used_music is not None:
         start = used_music[0]
     if start is None:
@@ -385,21 +436,20 @@ def _decide(
     elif answered_at is not None:
         ring_seconds = max(0.0, answered_at - start)
     else:
-        stop = terminal.start if terminal is not None else duration
+        stop = scene.terminal.start if scene.terminal is not None else duration
         ring_seconds = max(0.0, stop - start)
     return Connection(
         outcome=outcome,
         is_answered=is_answered,
         is_connected=outcome == "human",
-        confidence=calibrated(verdict),
-        rule=rule,
+        confidence=confidence,
+        rule=scene.rule if outcome == scene.outcome else "judge",
         ring_seconds=ring_seconds,
         answered_at_seconds=answered_at,
         answered_by=answer.sign if answer is not None else None,
-        evidence=_collect_evidence(sides, heard, used_music),
-        speech=speech,
-        music=music,
-        probability=verdict.probability,
+        evidence=_collect_evidence(recording.sides, heard, used_music),
+        speech=dict(zip(recording.sides, (one.activity.speech for one in heard), strict=True)),
+        music=dict(zip(recording.sides, (one.activity.music for one in heard), strict=True)),
     )
 
 
@@ -512,7 +562,7 @@ def _by_one_channel(
     utterances = _utterances(speech, rules["utterance_gap_seconds"])
     if beep is not None:
         before = [span for span in utterances if span[0] < beep.start]
-        if len(before) <= 4 and beep.start - before[0][0] < 40.0:
+        if before and len(before) <= 4 and beep.start - before[0][0] < 40.0:
             return Verdict("voicemail", "greeting_then_beep")
     if _is_waiting(utterances):
         return Verdict("human", "short_answer")
@@ -607,7 +657,7 @@ def _utterances(spans: list[Span], gap: float) -> list[Span]:
 
 
 def _without_speech(
-    far: _Heard,
+    far: Heard,
     near_speech: list[Span],
     rings: list[Signal],
     ring_end: float,
@@ -664,7 +714,7 @@ def _has_room(frames: Frames, start: float) -> bool:
 
 
 def _collect_evidence(
-    sides: list[str], heard: list[_Heard], ring_music: Span | None
+    sides: list[str], heard: list[Heard], ring_music: Span | None
 ) -> list[Evidence]:
     """Everything that was heard, in order of time; speech by its first stretch a side."""
     items: list[Evidence] = []

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml.audio.activity import Activity, Span, seconds_to_frames
+from ml.audio.decode import Recording
 from ml.audio.spectrum import FRAMES_PER_SECOND, Floats, Frames
 from ml.connection.tones import Signal, Tone
 from ml.connection.voices import find_repetition
@@ -34,31 +34,63 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What was heard, as the rules leave it. Times in seconds."""
+class Heard:
+    """What one channel holds."""
 
-    duration: float
-    samples: NDArray[np.int16]
-    """Of the called side's channel, or of the only one."""
-    far: Frames
-    far_activity: Activity
-    near: Frames | None
-    """The agent's channel, where there are two."""
     signals: list[Signal]
+    beeps: list[Tone]
+    activity: Activity
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What was heard in a recording, and what the rules make of it. Times in seconds."""
+
+    recording: Recording
+    frames: list[Frames]
+    heard: list[Heard]
+    """By channel; the called side's, or the only one, is the last."""
+    signals: list[Signal]
+    """Of all channels, in order of time."""
     rings: list[Signal]
+    """The ringing before anybody spoke."""
     ring_music: Span | None
+    """Music in its place."""
     after: float
-    """Where the ringing, or music in its place, is over."""
+    """Where ringing or music are over."""
     far_speech: list[Span]
     """Of the called side (or of both in one channel), after that."""
     near_speech: list[Span]
     terminal: Signal | None
     """The first tone that says what became of the call."""
-    beeps: list[Tone]
     outcome: str
     """What the rules say."""
+    rule: str
+    """Which of them."""
     confidence: float
-    """How sure that rule is as a rule, 0–1."""
+    """How often that rule is right, 0–1."""
+    probability: float | None = None
+    """By the rule itself, before calibration, where the rule is a model."""
+
+    @property
+    def duration(self) -> float:
+        return self.recording.duration_seconds
+
+    @property
+    def far(self) -> Frames:
+        return self.frames[-1]
+
+    @property
+    def far_activity(self) -> Activity:
+        return self.heard[-1].activity
+
+    @property
+    def beeps(self) -> list[Tone]:
+        return self.heard[-1].beeps
+
+    @property
+    def has_two_channels(self) -> bool:
+        return len(self.frames) == 2
 
 
 def describe(scene: Scene) -> dict[str, float]:
@@ -78,7 +110,7 @@ def describe(scene: Scene) -> dict[str, float]:
 def _by_rule(scene: Scene) -> dict[str, float]:
     traits = {f"rule_{name}": float(scene.outcome == name) for name in OUTCOMES}
     traits["rule_confidence"] = scene.confidence
-    traits["is_two_channels"] = float(scene.near is not None)
+    traits["is_two_channels"] = float(scene.has_two_channels)
     return traits
 
 
@@ -115,7 +147,7 @@ def _by_beep(scene: Scene) -> dict[str, float]:
         }  # fmt: skip
     end = scene.duration
     ends = [stop for _, stop in scene.far_speech if stop < beep.start + 0.1]
-    two = scene.near is not None
+    two = scene.has_two_channels
     return {
         "beep_seconds": beep.seconds,
         "beep_share": beep.share,
@@ -151,7 +183,9 @@ def _by_utterances(scene: Scene, turns: list[Span]) -> dict[str, float]:
         "pause_spread": float(np.std(pauses)) if len(pauses) > 1 else _NAN,
         "breaths_a_second": len(breaths) / total if total > 0 else _NAN,
         "median_breath": float(np.median(breaths)) if breaths else _NAN,
-        "is_repeated": float(find_repetition(scene.samples, scene.far_speech) is not None),
+        "is_repeated": float(
+            find_repetition(scene.recording.samples[-1], scene.far_speech) is not None
+        ),
     }
 
 
@@ -162,7 +196,7 @@ def _by_turns(scene: Scene, turns: list[Span]) -> dict[str, float]:
         "replies_to_near", "replies_share", "replies_to_far", "near_waits_share",
         "overlap_share", "near_alone_at_end", "near_longest_turn",
     )  # fmt: skip
-    if scene.near is None:
+    if not scene.has_two_channels:
         return dict.fromkeys(names, _NAN)
     near = _join(scene.near_speech, _UTTERANCE_GAP)
     total = _total(scene.near_speech)
@@ -302,7 +336,7 @@ def _by_line(scene: Scene) -> dict[str, float]:
     blocked += [(tone.start, tone.end) for tone in scene.beeps]
     for start, end in [*scene.far_speech, *blocked]:
         free[max(0, seconds_to_frames(start - 0.1)) : seconds_to_frames(end + 0.15)] = False
-    if scene.near is not None:
+    if scene.has_two_channels:
         # What comes back of the agent's own voice is no sign of a room.
         for start, end in scene.near_speech:
             free[max(0, seconds_to_frames(start - 0.05)) : seconds_to_frames(end + 0.4)] = False
