@@ -298,3 +298,26 @@ def test_the_tiny_models_are_files_of_the_real_formats(tmp_path: Path) -> None:
     whisper = tiny.make_whisper(tmp_path / "whisper")
     assert json.loads((whisper / "config.json").read_text())["alignment_heads"] == [[0, 0]]
     assert hashlib.sha256((whisper / "model.bin").read_bytes()).digest()
+
+
+@pytest.mark.parametrize(
+    ("no_speech", "log_probability", "compression", "made_up"),
+    [
+        (0.1, -0.2, 1.2, False),
+        (0.9, -0.2, 1.2, False),  # sure of the words in spite of it
+        (0.1, -1.5, 1.2, False),
+        (0.9, -1.5, 1.2, True),
+        (0.1, -0.2, 3.0, True),  # the same words again and again
+    ],
+)
+def test_what_whisper_makes_up_of_noise_is_dropped(
+    no_speech: float, log_probability: float, compression: float, made_up: bool
+) -> None:
+    from types import SimpleNamespace
+
+    from ml.transcripts.recognisers.whisper import _is_made_up
+
+    segment = SimpleNamespace(
+        no_speech_prob=no_speech, avg_logprob=log_probability, compression_ratio=compression
+    )
+    assert _is_made_up(segment) is made_up
