@@ -153,7 +153,10 @@ def write_xlsx(
     for row, hit in enumerate(hits, start=2):
         for name, text in _cells(hit, zone).items():
             cell = sheet[f"{letters[name]}{row}"]
-            _write_text(cell, text)
+            if name == "points":
+                cell.value = hit.points
+            else:
+                _write_text(cell, text)
             cell.alignment = Alignment(
                 wrap_text=name in ("comment", "rule"),
                 vertical="top",
