@@ -12,9 +12,13 @@ with calls as (
     where is_connected and customer_id is not null
 ),
 
+-- Where nothing says who speaks, what the agent said and left out cannot be known.
 searched as (
-    select distinct transcript_sha256
-    from {{ ref("stg_callmart__phrase_scans") }}
+    select distinct scans.transcript_sha256
+    from {{ ref("stg_callmart__phrase_scans") }} as scans
+    inner join {{ ref("stg_callmart__transcript_segments") }} as segments
+        on scans.transcript_sha256 = segments.transcript_sha256
+    where segments.role is not null
 )
 
 select
