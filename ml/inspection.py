@@ -173,6 +173,7 @@ def inspect_recording(
         processing_seconds=time.perf_counter() - began,
         emotions=emotions,
         emotions_by_family=by_family,
+        outcome_by_country=connection.outcome_by_country,
         sides={side: _side_report(conversation, side) for side in conversation.talk_seconds},
         separation=separation and separation["told"],
         first_tone_seconds=min(

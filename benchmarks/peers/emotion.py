@@ -34,7 +34,8 @@ def functionals(signal: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     )
     spans = itertools.pairwise(offsets)
     rows = [smile.process_signal(signal[a:b], RATE).to_numpy()[0] for a, b in spans]
-    return np.nan_to_num(np.stack(rows))
+    values: np.ndarray = np.nan_to_num(np.stack(rows))
+    return values
 
 
 def of_own_speaker(values: np.ndarray, speakers: np.ndarray) -> np.ndarray:

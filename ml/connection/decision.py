@@ -69,6 +69,9 @@ RULES = (
 ANSWERED = frozenset({"human", "voicemail", "ivr", "fax", "music", "silence"})
 """Outcomes in which anything picked up (docs/contracts.md)."""
 
+TERMINAL = ("busy", "congestion", "invalid_number", "special_information", "fax")
+"""Signals after which a network says nothing more."""
+
 SPOKEN = ("human", "voicemail", "ivr")
 """Outcomes that speech can mean; which, `ml.connection.judge` weighs."""
 
@@ -103,6 +106,11 @@ class Connection:
     speech: dict[str, list[Span]]
     """Speech by side: `agent` and `customer`, or `mixed`."""
     music: dict[str, list[Span]] = field(default_factory=dict)
+    outcome_by_country: dict[str, str] = field(default_factory=dict)
+    """By ISO code: what the tone says where that country was called, if it says something else.
+
+    Empty where the country was given, and nearly always.
+    """
 
 
 def analyse(
@@ -115,7 +123,8 @@ def analyse(
     `country`: ISO code of the called number where known; it breaks ties between tables only.
     `listener` is told the figures of voices wherever a rule rests on them.
     """
-    return _conclude(observe(recording, country, listener))
+    scene = observe(recording, country, listener)
+    return _conclude(scene, _read_elsewhere(scene) if country is None else {})
 
 
 def observe(
@@ -185,7 +194,7 @@ def _hear(
         signals = [s for s in signals if s not in doubtful or s.tones[0] not in beeps]
         blocked += [(tone.start, tone.end) for tone in beeps]
         activity = find_activity(frames, blocked, other, likeness)
-    return Heard(signals, beeps, activity)
+    return Heard(tones, signals, beeps, activity)
 
 
 def _spoilt_rings(signals: list[Signal]) -> list[Span]:
@@ -314,11 +323,7 @@ def _propose(
     far_speech = [span for span in far.activity.speech if span[1] > after]
     near_speech = [span for span in near.activity.speech if span[1] > after] if near else []
     terminal = next(
-        (
-            s
-            for s in signals
-            if s.kind in ("busy", "congestion", "invalid_number", "special_information", "fax")
-        ),
+        (s for s in signals if s.kind in TERMINAL),
         None,
     )
     beep = far.beeps[0] if far.beeps else None
@@ -405,7 +410,32 @@ def _judge(scene: Scene) -> tuple[str, float]:
     return best, weights[best]
 
 
-def _conclude(scene: Scene) -> Connection:
+def _read_elsewhere(scene: Scene) -> dict[str, str]:
+    """Other countries' outcomes by ISO code, where their tables read the same tones otherwise."""
+    terminal = scene.terminal
+    if terminal is None or scene.outcome in ANSWERED:
+        return {}
+    aliases = load_table()["aliases"]
+    found: dict[str, str] = {}
+    for block in load_table()["countries"]:
+        signals = [
+            signal
+            for one in scene.heard
+            for signal in read_tones(one.tones, scene.duration, block)
+            if signal.kind in TERMINAL and signal.end > terminal.start
+        ]
+        if not signals:
+            continue
+        first = min(signals, key=lambda signal: signal.start)
+        outcome = _by_tone(first, scene.rings).outcome
+        if outcome != scene.outcome:
+            names = [name for name, target in aliases.items() if target == block]
+            codes = names if block == "UK" else [block, *names]
+            found.update(dict.fromkeys(codes, outcome))
+    return found
+
+
+def _conclude(scene: Scene, elsewhere: dict[str, str]) -> Connection:
     recording, rings, heard = scene.recording, scene.rings, scene.heard
     duration = recording.duration_seconds
     far = heard[-1]
@@ -447,9 +477,10 @@ def _conclude(scene: Scene) -> Connection:
         ring_seconds=ring_seconds,
         answered_at_seconds=answered_at,
         answered_by=answer.sign if answer is not None else None,
-        evidence=_collect_evidence(recording.sides, heard, used_music),
+        evidence=_collect_evidence(recording.sides, heard, used_music, scene.terminal, elsewhere),
         speech=dict(zip(recording.sides, (one.activity.speech for one in heard), strict=True)),
         music=dict(zip(recording.sides, (one.activity.music for one in heard), strict=True)),
+        outcome_by_country=elsewhere if outcome == scene.outcome else {},
     )
 
 
@@ -714,13 +745,23 @@ def _has_room(frames: Frames, start: float) -> bool:
 
 
 def _collect_evidence(
-    sides: list[str], heard: list[Heard], ring_music: Span | None
+    sides: list[str],
+    heard: list[Heard],
+    ring_music: Span | None,
+    terminal: Signal | None,
+    elsewhere: dict[str, str],
 ) -> list[Evidence]:
     """Everything that was heard, in order of time; speech by its first stretch a side."""
     items: list[Evidence] = []
+    doubt = "".join(f"; in {code} {outcome}" for code, outcome in sorted(elsewhere.items()))
     for side, one in zip(sides, heard, strict=True):
         items += [
-            Evidence(signal.kind, signal.start, signal.end, f"{side}: {signal.detail}")
+            Evidence(
+                signal.kind,
+                signal.start,
+                signal.end,
+                f"{side}: {signal.detail}{doubt if signal is terminal else ''}",
+            )
             for signal in one.signals
         ]
         items += [

@@ -37,6 +37,8 @@ _NAN = float("nan")
 class Heard:
     """What one channel holds."""
 
+    tones: list[Tone]
+    """All that are steady, explained or not."""
     signals: list[Signal]
     beeps: list[Tone]
     activity: Activity

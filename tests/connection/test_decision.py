@@ -479,3 +479,39 @@ def test_a_first_ring_cut_by_the_end_of_the_recording_rang(country: str, heard: 
     call.at = 1.2 + heard - 0.5
     found = call.decide()
     assert (found.outcome, found.is_connected) == ("no_answer", False)
+
+
+def busy_call(hz: float, on: float, off: float) -> scenes.Scene:
+    scene = scenes.Scene(12.0, 1, -60.0, 5)
+    at = 0.5
+    while at < 10.0:
+        scene.add(0, at, scenes.tone((hz,), on, -15.0))
+        at += on + off
+    return scene
+
+
+def hear_tone(scene: scenes.Scene, country: str | None) -> Connection:
+    coded = scenes.encode(scene.signal, "pcm16")
+    return analyse(decode(coded.data, coded.extension), country)
+
+
+@pytest.mark.parametrize(
+    ("hz", "on", "off", "outcome", "elsewhere"),
+    [
+        # Between Spain's busy (200/200) and Germany's congestion (240/240), nearer to the latter.
+        (425.0, 0.220, 0.220, "congestion", {"ES": "busy"}),
+        # As published: no other country's table comes near.
+        (450.0, 0.35, 0.35, "busy", {}),
+        (450.0, 0.7, 0.7, "congestion", {}),
+    ],
+)
+def test_a_tone_that_another_country_means_otherwise_says_so(
+    hz: float, on: float, off: float, outcome: str, elsewhere: dict[str, str]
+) -> None:
+    found = hear_tone(busy_call(hz, on, off), None)
+    assert (found.outcome, found.outcome_by_country) == (outcome, elsewhere)
+    detail = " ".join(item.detail for item in found.evidence if item.kind == outcome)
+    assert all(f"in {code} {other}" in detail for code, other in elsewhere.items())
+    for code, other in elsewhere.items():
+        told = hear_tone(busy_call(hz, on, off), code)
+        assert (told.outcome, told.outcome_by_country) == (other, {})
