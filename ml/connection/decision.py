@@ -25,7 +25,7 @@ from ml.connection.tones import (
     load_table,
     read_tones,
 )
-from ml.connection.traits import Heard, Scene, describe
+from ml.connection.traits import Heard, Scene, describe, join_spans
 from ml.connection.voices import (
     describe_voices,
     find_echoes,
@@ -539,7 +539,7 @@ def _by_two_channels(
 ) -> Verdict:
     """A person or a machine, where the agent can be heard alone."""
     rules = load_rules()["human"]
-    utterances = _utterances(far, rules["utterance_gap_seconds"])
+    utterances = join_spans(far, rules["utterance_gap_seconds"])
     near_total = sum(end - start for start, end in near)
     agent_talks = near_total >= rules["agent_talks_seconds"]
     first_near = near[0][0] if near else float("inf")
@@ -590,7 +590,7 @@ def _by_one_channel(
 ) -> Verdict:
     """The same where both sides, or one speaker, share a channel."""
     rules = load_rules()["human"]
-    utterances = _utterances(speech, rules["utterance_gap_seconds"])
+    utterances = join_spans(speech, rules["utterance_gap_seconds"])
     if beep is not None:
         before = [span for span in utterances if span[0] < beep.start]
         if before and len(before) <= 4 and beep.start - before[0][0] < 40.0:
@@ -666,8 +666,8 @@ def _count_replies(far: list[Span], near: list[Span]) -> int:
     """How often the far side starts within seconds after a turn of the agent, having been quiet."""
     rules = load_rules()["human"]
     count = 0
-    turns = _utterances(far, rules["utterance_gap_seconds"])
-    for start, end in _utterances(near, rules["utterance_gap_seconds"]):
+    turns = join_spans(far, rules["utterance_gap_seconds"])
+    for start, end in join_spans(near, rules["utterance_gap_seconds"]):
         if end - start < 0.25:
             continue
         count += any(
@@ -675,16 +675,6 @@ def _count_replies(far: list[Span], near: list[Span]) -> int:
             for begin, _ in turns
         )
     return count
-
-
-def _utterances(spans: list[Span], gap: float) -> list[Span]:
-    joined: list[Span] = []
-    for start, end in spans:
-        if joined and start - joined[-1][1] <= gap:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _without_speech(

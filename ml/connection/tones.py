@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from ml.audio.activity import runs
 from ml.audio.spectrum import FRAMES_PER_SECOND, Frames
 
 TABLE_PATH = Path(__file__).with_name("tones.yaml")
@@ -94,7 +95,7 @@ def find_tones(frames: Frames, samples: NDArray[np.int16]) -> list[Tone]:
     )
     tones: list[Tone] = []
     reached = 0
-    for first, last in _runs(steady):
+    for first, last in runs(steady):
         # A burst of 100 ms leaves one or two frames steady; a vowel's are less pure.
         if last - first < 3 and frames.purity[first:last].mean() < _SHORT_PURITY:
             continue
@@ -183,7 +184,7 @@ def _replace_group(
         total += level[:count]
         reference += own
     found: list[Tone] = []
-    for a, b in _bridged(_runs(on), round(settings["gap_seconds"] * 8000 / _NARROW_STEP)):
+    for a, b in _bridged(runs(on), round(settings["gap_seconds"] * 8000 / _NARROW_STEP)):
         start, end = float(steps[a]), float(steps[b - 1] + _NARROW_STEP / 8000)
         if end - start < _MIN_TONE_SECONDS:
             continue
@@ -243,12 +244,6 @@ def _bridged(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
         else:
             joined.append((first, last))
     return joined
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """[start, end) of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _split_by_frequency(frames: Frames, first: int, last: int) -> list[tuple[int, int]]:

@@ -97,7 +97,7 @@ class Scene:
 
 def describe(scene: Scene) -> dict[str, float]:
     """Traits by name, always the same names in the same order."""
-    turns = _join(scene.far_speech, _UTTERANCE_GAP)
+    turns = join_spans(scene.far_speech, _UTTERANCE_GAP)
     return {
         **_by_rule(scene),
         **_by_tones(scene),
@@ -200,7 +200,7 @@ def _by_turns(scene: Scene, turns: list[Span]) -> dict[str, float]:
     )  # fmt: skip
     if not scene.has_two_channels:
         return dict.fromkeys(names, _NAN)
-    near = _join(scene.near_speech, _UTTERANCE_GAP)
+    near = join_spans(scene.near_speech, _UTTERANCE_GAP)
     total = _total(scene.near_speech)
     rest = scene.duration - scene.after
     spoken = [turn for turn in near if turn[1] - turn[0] > 0.3]
@@ -364,7 +364,8 @@ def _by_line(scene: Scene) -> dict[str, float]:
     }
 
 
-def _join(spans: list[Span], gap: float) -> list[Span]:
+def join_spans(spans: list[Span], gap: float) -> list[Span]:
+    """Neighbours at most `gap` seconds apart as one."""
     joined: list[Span] = []
     for start, end in spans:
         if joined and start - joined[-1][1] <= gap:
