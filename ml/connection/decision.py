@@ -113,17 +113,12 @@ class Connection:
     """
 
 
-def analyse(
-    recording: Recording,
-    country: str | None = None,
-    listener: Callable[[dict[str, float]], None] | None = None,
-) -> Connection:
+def analyse(recording: Recording, country: str | None = None) -> Connection:
     """Hear tones, speech and music in a recording and decide what became of the call.
 
     `country`: ISO code of the called number where known; it breaks ties between tables only.
-    `listener` is told the figures of voices wherever a rule rests on them.
     """
-    scene = observe(recording, country, listener)
+    scene = observe(recording, country)
     return _conclude(scene, _read_elsewhere(scene) if country is None else {})
 
 
@@ -132,7 +127,10 @@ def observe(
     country: str | None = None,
     listener: Callable[[dict[str, float]], None] | None = None,
 ) -> Scene:
-    """All that is heard in a recording, and what the rules propose; arguments as in `analyse`."""
+    """All that is heard in a recording, and what the rules propose; `country` as in `analyse`.
+
+    `listener` is told the figures of voices wherever a rule rests on them.
+    """
     if len(recording.samples) == 2 and recording.peak(1) <= _DEAD_STEPS:
         # A dead customer's channel beside one on which the network is heard: all is in that one.
         alone = replace(recording, samples=recording.samples[:1])

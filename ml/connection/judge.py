@@ -7,7 +7,6 @@ than thresholds by hand. The rules' proposal is one of the traits. `training.py`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -78,10 +77,3 @@ def load_judge(path: Path = JUDGE_PATH) -> Judge:
     names = tuple(str(name) for name in arrays.pop("names"))
     temperature = float(arrays.pop("temperature"))
     return Judge(names=names, temperature=temperature, **arrays)
-
-
-@cache
-def load_card() -> dict[str, Any]:
-    """Where the judge comes from: data, n, held-out figures, the command that rebuilds it."""
-    card: dict[str, Any] = json.loads(CARD_PATH.read_text(encoding="utf-8"))
-    return card

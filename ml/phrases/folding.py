@@ -314,12 +314,6 @@ def han_mask(codes: Codes) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def letter_mask(codes: Codes) -> npt.NDArray[np.bool_]:
-    """Which code points are letters of a script that puts blanks between words."""
-    mask: npt.NDArray[np.bool_] = (_tables().kind[codes] & _LETTER) != 0
-    return mask
-
-
 def _shifted(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """What holds of the character before, shape as given."""
     shifted = np.zeros_like(mask)

@@ -40,7 +40,6 @@ _AV = {
     "m4a": ("m4a", "ipod", "aac", "fltp", 32000),
 }
 MONO_ONLY = frozenset({"gsm_wav", "gsm", "raw_mulaw", "raw_alaw"})
-STEREO_ONLY = frozenset({"ogg"})  # FFmpeg's own Vorbis encoder takes two channels and no others
 
 
 def suffix(codec: str) -> str:
