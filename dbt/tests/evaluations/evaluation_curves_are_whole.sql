@@ -6,14 +6,14 @@ with knots as (
         lag(raw_value) over (
             partition by evaluation, rule_version, component order by knot_number
         ) as previous_raw_value
-    from {{ ref("evaluation_knots") }}
+    from {{ ref("int_evaluation_knots") }}
 )
 
 select
     weights.evaluation,
     weights.rule_version,
     weights.component
-from {{ ref("evaluation_weights") }} as weights
+from {{ ref("int_evaluation_weights") }} as weights
 left join {{ ref("evaluation_labels") }} as labels
     on weights.evaluation = labels.evaluation and weights.component = labels.component
 left join knots

@@ -1,11 +1,6 @@
--- One version of an evaluation is in force on any day, and all its components share its time in force.
+-- One version of an evaluation is in force on any day.
 with versions as (
-    select distinct
-        evaluation,
-        rule_version,
-        effective_from,
-        coalesce(effective_to, date '9999-01-01') as effective_to
-    from {{ ref("evaluation_weights") }}
+    select * from {{ ref("int_evaluation_versions") }}
 )
 
 select

@@ -2,7 +2,7 @@ select
     evaluation,
     rule_version,
     sum(weight) as total_weight
-from {{ ref("evaluation_weights") }}
+from {{ ref("int_evaluation_weights") }}
 group by evaluation, rule_version
 having sum(weight) <> 100
 union all

@@ -20,13 +20,13 @@ components as (
         days.evaluation_date,
         days.rule_version,
         weights.component,
-        weights.weight::numeric as weight,
-        weights.prior::numeric as prior,
-        weights.prior_strength::numeric as prior_strength,
+        weights.weight,
+        weights.prior,
+        weights.prior_strength,
         means.mean_value,
         coalesce(means.evidence_count, 0) as evidence_count
     from {{ ref("int_evaluation_days_selected") }} as days
-    inner join {{ ref("evaluation_weights") }} as weights
+    inner join {{ ref("int_evaluation_weights") }} as weights
         on days.evaluation = weights.evaluation and days.rule_version = weights.rule_version
     left join means
         on

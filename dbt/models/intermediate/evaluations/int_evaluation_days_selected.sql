@@ -18,12 +18,7 @@ first_days as (
 ),
 
 versions as (
-    select distinct
-        evaluation,
-        rule_version,
-        effective_from,
-        coalesce(effective_to, date '9999-01-01') as effective_to
-    from {{ ref("evaluation_weights") }}
+    select * from {{ ref("int_evaluation_versions") }}
 ),
 
 days as (

@@ -17,7 +17,7 @@ select
             round(
                 power(
                     0.5::numeric,
-                    (days.evaluation_date - evidence.evidence_date)::numeric / weights.half_life_days::numeric
+                    (days.evaluation_date - evidence.evidence_date)::numeric / weights.half_life_days
                 ),
                 12
             )
@@ -29,7 +29,7 @@ inner join {{ ref("int_evaluation_evidence_collected") }} as evidence
         and days.evaluation = evidence.evaluation
         and days.evaluation_date >= evidence.valid_from
         and days.evaluation_date < evidence.valid_to
-inner join {{ ref("evaluation_weights") }} as weights
+inner join {{ ref("int_evaluation_weights") }} as weights
     on
         days.evaluation = weights.evaluation
         and days.rule_version = weights.rule_version

@@ -4,12 +4,12 @@ with knots as (
         evaluation,
         rule_version,
         component,
-        raw_value::numeric as raw_value,
-        value::numeric as value,
-        lead(raw_value::numeric) over curve as next_raw_value,
-        lead(value::numeric) over curve as next_value,
+        raw_value,
+        value,
+        lead(raw_value) over curve as next_raw_value,
+        lead(value) over curve as next_value,
         row_number() over curve as place
-    from {{ ref("evaluation_knots") }}
+    from {{ ref("int_evaluation_knots") }}
     window curve as (partition by evaluation, rule_version, component order by knot_number)
 )
 

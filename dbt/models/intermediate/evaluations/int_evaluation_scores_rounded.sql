@@ -47,34 +47,30 @@ totals as (
     group by customer_id, evaluation, evaluation_date, rule_version
 ),
 
+described as (
+    select
+        *,
+        row(
+            rule_version,
+            score,
+            component_1, sign(effect_1),
+            component_2, sign(effect_2),
+            component_3, sign(effect_3)
+        )::text as content
+    from totals
+),
+
 compared as (
     select
-        totals.*,
-        row(
-            totals.score,
-            totals.component_1, sign(totals.effect_1),
-            totals.component_2, sign(totals.effect_2),
-            totals.component_3, sign(totals.effect_3)
-        )::text as content,
-        lag(
-            row(
-                totals.score,
-                totals.component_1, sign(totals.effect_1),
-                totals.component_2, sign(totals.effect_2),
-                totals.component_3, sign(totals.effect_3)
-            )::text
-        ) over (
-            partition by totals.customer_id, totals.evaluation, totals.rule_version order by totals.evaluation_date
-        ) as previous_content
-    from totals
+        *,
+        lag(content) over (partition by customer_id, evaluation order by evaluation_date) as previous_content
+    from described
 ),
 
 changed as (
     select
         *,
-        lead(evaluation_date) over (
-            partition by customer_id, evaluation order by evaluation_date, rule_version
-        ) as valid_to
+        lead(evaluation_date) over (partition by customer_id, evaluation order by evaluation_date) as valid_to
     from compared
     where previous_content is null or content <> previous_content
 )
