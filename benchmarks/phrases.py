@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmarks._words import chinese_words, draw, english_words
 from ml.phrases import Matcher, Rule
 from ml.transcripts import Role, Segment, Transcript
 
@@ -45,7 +46,7 @@ def run(options: dict[str, str]) -> dict[str, Any]:
     started = time.perf_counter()
     curve: list[dict[str, Any]] = []
     sounding: dict[str, float] = {}
-    for language, words in (("en", _english_words()), ("zh", _chinese_words())):
+    for language, words in (("en", english_words()), ("zh", chinese_words())):
         dice = random.Random(f"{_SEED} {language}")
         phrases = _phrases(dice, words, language, max(counts))
         calls = _calls(dice, words, phrases, language, size, call_size)
@@ -91,32 +92,6 @@ def run(options: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _chinese_words() -> list[str]:
-    from pypinyin.phrases_dict import phrases_dict
-
-    return sorted(word for word in phrases_dict if 2 <= len(word) <= 3)
-
-
-def _english_words() -> list[str]:
-    """Made words of two to four syllables, and the short ones that speech is full of."""
-    dice = random.Random(_SEED)
-    short = ["the", "of", "and", "to", "a", "in", "is", "you", "that", "it", "he", "was", "for"]
-    made: set[str] = set()
-    while len(made) < 20_000:
-        made.add(
-            "".join(
-                dice.choice("bcdfghklmnprstvw") + dice.choice(["a", "e", "i", "o", "u", "en", "er"])
-                for _ in range(dice.randint(2, 4))
-            )
-        )
-    return short + sorted(made, key=lambda word: (len(word), word))
-
-
-def _draw(dice: random.Random, words: Sequence[str], count: int) -> list[str]:
-    """Words by Zipf's law: the n-th is said 1/n as often as the first."""
-    return [words[int(len(words) ** dice.random()) - 1] for _ in range(count)]
-
-
 def _calls(
     dice: random.Random,
     words: Sequence[str],
@@ -134,7 +109,7 @@ def _calls(
         while said < call_size and done + said < size:
             role: Role = "customer" if len(segments) % 2 else "agent"
             start = len(segments) * 4000
-            spoken = _draw(dice, words, _WORDS_A_TURN)
+            spoken = draw(dice, words, _WORDS_A_TURN)
             if dice.random() < _SAID:
                 spoken.insert(dice.randrange(_WORDS_A_TURN), dice.choice(phrases))
             text = joint.join(spoken) + ("." if joint else "。")

@@ -7,7 +7,7 @@ maps back to one place in the delivered text. The tables cover all of Unicode an
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
@@ -40,6 +40,7 @@ _SIZE: Final = 0x110000
 # Beyond this lie only ideographs, tags, variation selectors and private use.
 _NAMED_END: Final = 0x20000
 _KEPT_SYMBOLS: Final = frozenset("%+。！？!?")
+_FULL_STOPS: Final = (0x2E, 0xFF0E, 0xFE52)
 _APOSTROPHES: Final = frozenset("'’ʼ＇‘`´")
 # Default-ignorable code points that Unicode files under letters or marks.
 _IGNORABLE: Final = (
@@ -174,6 +175,29 @@ def _tables() -> _Tables:
     return _Tables(fold, plain, kind)
 
 
+def characters() -> Iterator[tuple[int, str]]:
+    """Of each code point from 0 on what it folds to (0: nothing) and its kind.
+
+    Kinds: spaced, word and sign are kept (see `terms.character_ranges`); blank, mark, stop, unseen
+    and symbol vanish.
+    """
+    tables = _tables()
+    for code, (folded, kind) in enumerate(
+        zip(tables.fold.tolist(), tables.kind.tolist(), strict=True)
+    ):
+        if folded:
+            is_spaced = kind & (_LETTER | _DIGIT)
+            yield folded, "spaced" if is_spaced else "word" if chr(folded).isalnum() else "sign"
+        elif code in _FULL_STOPS:
+            yield 0, "stop"
+        elif kind & _BLANK:
+            yield 0, "blank"
+        elif kind & _PUNCTUATION:
+            yield 0, "mark"
+        else:
+            yield 0, "unseen" if kind & _UNSEEN else "symbol"
+
+
 def codes_of(text: str) -> Codes:
     """The code points of a text, shape (length,)."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
@@ -264,7 +288,7 @@ def fold(text: str, barriers: Places | None = None, silent: Places | None = None
     raw = codes_of(text)
     kind = tables.kind[raw]
     folded = tables.fold[raw]
-    stops = np.flatnonzero((raw == 0x2E) | (raw == 0xFF0E) | (raw == 0xFE52))
+    stops = np.flatnonzero((raw == 0x2E) | (raw == 0xFF0E) | (raw == 0xFE52))  # _FULL_STOPS
     if stops.size:
         following = stops + 1
         for _ in range(8):  # zero-width characters between the stop and the blank

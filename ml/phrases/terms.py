@@ -40,11 +40,21 @@ def searchable(text: str) -> tuple[str, tuple[str, ...]]:
     return re.sub(" +", " ", "".join(parts)), tuple(sorted(terms))
 
 
-def quotation(query: str) -> tuple[str, tuple[str, ...]]:
-    """What is asked for, in the same form: a part of the canonical text, and the terms wanted."""
-    canonical, terms = searchable(query)
-    bare = canonical.strip()
-    if not bare:
-        return "", ()
-    spaced = folding.fold(bare).spaced
-    return f"{' ' if spaced[0] else ''}{bare}{' ' if spaced[-1] else ''}", terms
+def character_ranges() -> list[tuple[int, int, int, str]]:
+    """The folding as a table, for a search engine that folds what is asked by itself.
+
+    Returns (first, last, shift, kind) of each run of code points that fold alike, in order: shift
+    is added to a code point; kind is spaced (a letter or digit of a script with blanks between
+    words), word (of one without), sign (kept, but not said), or how it vanishes: blank, mark
+    (punctuation), stop (a full stop, kept where a blank follows), unseen (zero width), symbol.
+    """
+    ranges: list[tuple[int, int, int, str]] = []
+    for code, (folded, kind) in enumerate(folding.characters()):
+        if 0xD800 <= code < 0xE000:  # surrogates are no characters
+            continue
+        shift = folded - code if folded else 0
+        if ranges and ranges[-1][1] == code - 1 and ranges[-1][2:] == (shift, kind):
+            ranges[-1] = (ranges[-1][0], code, shift, kind)
+        else:
+            ranges.append((code, code, shift, kind))
+    return ranges

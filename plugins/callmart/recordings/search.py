@@ -14,56 +14,6 @@ from callmart.warehouse import connect, copy_rows
 
 _COLUMNS = ("transcript_sha256", "segment_index", "announcements_version", "canonical", "terms")
 
-# The index gives the segments that hold all terms, the canonical text those that hold them side by side.
-_SEARCH_SQL = """
-with found as materialized (
-    select words.transcript_sha256, words.segment_index
-    from facts.segment_terms as words
-    where words.terms @> %(terms)s and strpos(words.canonical, %(canonical)s) > 0
-    limit %(scanned)s
-),
--- The same content delivered for two calls is two calls.
-segments as materialized (
-    select transcripts.call_id, segments.*
-    from found
-    inner join facts.transcripts
-        on found.transcript_sha256 = transcripts.content_sha256
-    inner join facts.transcript_segments as segments
-        on transcripts.object_id = segments.object_id
-        and found.segment_index = segments.segment_index
-    where %(role)s::text is null or segments.role = %(role)s
-),
-calls as (
-    select call_id, max(started_at) as started_at from raw.calls
-    where call_id in (select call_id from segments)
-    group by call_id
-),
-chosen as (
-    select segments.*, calls.started_at
-    from segments
-    left join calls on segments.call_id = calls.call_id
-    order by calls.started_at desc nulls last, segments.call_id, segments.segment_index
-    limit %(limit)s
-)
-select
-    chosen.call_id, chosen.segment_index, chosen.role, chosen.start_ms, chosen.end_ms,
-    chosen.text, chosen.started_at,
-    (
-        select max(object_key) from raw.recordings
-        where recordings.call_id = chosen.call_id
-    ) as recording_key,
-    (
-        select string_agg(near.text, ' ' order by near.segment_index)
-        from facts.transcript_segments as near
-        where near.object_id = chosen.object_id
-            and near.segment_index between chosen.segment_index - 1 and chosen.segment_index + 1
-    ) as context
-from chosen
-order by chosen.started_at desc nulls last, chosen.call_id, chosen.segment_index
-"""
-# A word that everybody says is in more segments than anybody reads.
-_MOST_SCANNED = 10_000
-
 
 @dataclass(frozen=True)
 class Said:
@@ -91,19 +41,13 @@ def search_transcripts(
     Width, case, traditional characters, blanks and punctuation do not matter; English is whole
     words. Raises ValueError where nothing of the query is left.
     """
-    from ml.phrases.terms import quotation
-
-    canonical, terms = quotation(query)
-    if not terms:
-        raise ValueError(f"nothing to search for in {query!r}")
     with connect(settings) as connection:
+        asked = connection.execute("select terms from facts.quotation(%s)", (query,)).fetchone()
+        if not asked or not asked[0]:
+            raise ValueError(f"nothing to search for in {query!r}")
         rows = connection.execute(
-            _SEARCH_SQL,
-            {
-                "terms": list(terms), "canonical": canonical, "role": role, "limit": limit,
-                "scanned": _MOST_SCANNED,
-            },
-        ).fetchall()  # fmt: skip
+            "select * from marts.transcript_search(%s, %s, %s)", (query, role, limit)
+        ).fetchall()
     return [Said(*row) for row in rows]
 
 
@@ -129,3 +73,20 @@ def keep_terms(
         where segment_terms.canonical is distinct from excluded.canonical
         """
     )
+
+
+def keep_folding(connection: Connection[Any], version: str) -> None:
+    """Let the warehouse fold what is asked as this version folds what was said."""
+    from ml.phrases.terms import character_ranges
+
+    known = connection.execute(
+        "select exists (select from facts.character_ranges where announcements_version = %s)",
+        (version,),
+    ).fetchone()
+    if known and known[0]:
+        return
+    connection.execute("lock table facts.character_ranges in share row exclusive mode")
+    connection.execute("delete from facts.character_ranges")
+    columns = ("first_code", "last_code", "shift", "kind", "announcements_version")
+    rows = ((*row, version) for row in character_ranges())
+    copy_rows(connection, "facts.character_ranges", columns, rows)

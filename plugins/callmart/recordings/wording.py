@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from callmart.recordings.search import keep_terms
+from callmart.recordings.search import keep_folding, keep_terms
 from callmart.settings import Settings
 from callmart.warehouse import connect, copy_rows
 
@@ -250,6 +250,7 @@ def match_phrases(settings: Settings) -> MatchSummary:
     with connect(settings) as connection:
         rules = _load_rules(connection)
         _keep_rules(connection, rules, ANNOUNCEMENTS_VERSION)
+        keep_folding(connection, ANNOUNCEMENTS_VERSION)
         connection.commit()
         for known, waiting in _unsearched(connection, rules, ANNOUNCEMENTS_VERSION):
             wanted, hashes = rules.without(known)

@@ -81,6 +81,8 @@ select
     random_confirmed_hits::integer as random_confirmed_hits,
     random_decided_hits::integer as random_decided_hits,
     {{ ratio("random_confirmed_hits", "random_decided_hits") }} as random_precision_ratio,
+    {{ wilson("random_confirmed_hits", "random_decided_hits", "lower") }} as random_precision_lower,
+    {{ wilson("random_confirmed_hits", "random_decided_hits", "upper") }} as random_precision_upper,
     agreed_hits::integer as agreed_hits,
     twice_decided_hits::integer as twice_decided_hits,
     {{ ratio("agreed_hits", "twice_decided_hits") }} as agreement_ratio
