@@ -29,6 +29,13 @@ COPY --chown=callmart:callmart requirements/server.txt requirements/server.txt
 RUN python3 -m venv venv \
     && pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r requirements/server.txt
 
+# SPEECH=yes adds the speech recognisers; their models come in a folder (docker-compose.yml).
+ARG SPEECH=no
+COPY --chown=callmart:callmart requirements/speech.txt requirements/speech.txt
+RUN if [ "$SPEECH" = yes ]; then \
+        pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r requirements/speech.txt; \
+    fi
+
 COPY --chown=callmart:callmart . .
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable .
 

@@ -143,6 +143,14 @@ def empty_marts(make_database: Callable[[], str], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of an Airflow that knows the DAGs, for `dag_runs.run_dag`; shared."""
+    from dag_runs import prepare_airflow
+
+    return prepare_airflow(tmp_path_factory.mktemp("airflow"))
+
+
+@pytest.fixture(scope="session")
 def s3_server(services_home: Path) -> Iterator[dict[str, str]]:
     """The one S3 server of the test session: the variables by which boto3 reaches it."""
     port = _free_port()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_models as tiny
+from dag_runs import run_dag
 from small_sounds import sound
 
 from callmart.recordings import (
@@ -154,6 +155,38 @@ def test_a_call_without_a_transcript_gets_one_and_it_is_searched(speech: Any) ->
         " where call_id = 'c1' and hits.kind = 'prohibited' and hits.rule_id = 'promise'"
     ) == [("promise", "customer", "保证")]
     assert match_phrases(speech.settings).transcripts == 0
+
+
+def test_the_dag_recognises_and_searches(
+    speech: Any, models: Path, airflow_home: dict[str, str]
+) -> None:
+    deliver(speech, "c1", CALL)
+    hear(speech, {"c1": TURNS})
+    speech.rule("promise", any=["保证"], role="customer")
+
+    run_dag(
+        "transcribe_recordings",
+        airflow_home,
+        variables={
+            "CALLMART_SPEECH_MODELS": str(models),
+            "CALLMART_BUCKET": speech.settings.bucket,
+            "CALLMART_S3_ENDPOINT_URL": speech.settings.s3_endpoint_url,
+        },
+    )
+
+    assert [row[3] for row in speech.query(TEXTS)] == ["您好", "保证"]
+    assert speech.query("select role, text from facts.phrase_hits where rule_id = 'promise'") == [
+        ("customer", "保证")
+    ]
+    assert speech.query(
+        "select task_id, outcome from ops.step_runs where dag_id = 'transcribe_recordings'"
+        " order by task_id"
+    ) == [
+        ("announce_facts", "succeeded"),
+        ("match_phrases", "succeeded"),
+        ("plan_recognition", "succeeded"),
+        ("recognise_batch", "succeeded"),
+    ]
 
 
 def test_a_second_run_recognises_nothing_again(speech: Any) -> None:
