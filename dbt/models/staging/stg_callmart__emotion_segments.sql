@@ -19,8 +19,4 @@ select
     measured.segment_relative_scores[segments.segment_index][4] as relative_sad,
     to_jsonb(measured.segment_parameters[segments.segment_index:segments.segment_index]) -> 0 as parameters
 from {{ source("facts", "emotions") }} as measured
-inner join {{ ref("stg_callmart__recording_facts") }} as latest
-    on
-        measured.content_hash = latest.content_hash
-        and measured.analyser_version = latest.analyser_version
 cross join lateral generate_subscripts(measured.segment_start_seconds, 1) as segments (segment_index)

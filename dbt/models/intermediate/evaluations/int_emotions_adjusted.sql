@@ -3,6 +3,7 @@
 -- The judgement rests on the relative scores of the segments, which are facts: the mean of the speaker's earlier
 -- segments, pulled to everybody's, is taken off (facts.emotion_baselines says how for each version of a model).
 -- Without earlier calls, or a speaker, what was heard stands.
+-- On days to which a person pinned a model, that model judges, and its family, where it heard the recording.
 {%- set labels = ["angry", "happy", "neutral", "sad"] %}
 with calls as (
     select
@@ -17,7 +18,19 @@ with calls as (
     where is_connected
 ),
 
-heard as (
+judged as (
+    select
+        calls.*,
+        pins.version as pinned_model
+    from calls
+    left join {{ ref("int_versions_pinned") }} as pins
+        on
+            pins.version_set = 'emotion_model'
+            and calls.call_date >= pins.pinned_from
+            and calls.call_date < pins.pinned_to
+),
+
+told as (
     select
         calls.call_id,
         calls.customer_id,
@@ -44,15 +57,33 @@ heard as (
             when 'agent' then calls.agent_id
             when 'customer' then calls.customer_id
         end as speaker_id,
+        coalesce(emotions.model_version = calls.pinned_model, false) as is_pinned,
         row_number() over (
-            partition by calls.call_id, emotions.side
-            order by emotions.family = '{{ var("emotion_family") }}' desc, emotions.family
-        ) = 1 as is_selected
-    from calls
+            partition by calls.call_id, emotions.side, emotions.family
+            order by
+                emotions.model_version = calls.pinned_model desc nulls last,
+                emotions.analyser_version = calls.analyser_version desc,
+                emotions.analyser_version desc
+        ) as place
+    from judged as calls
     inner join {{ ref("stg_callmart__emotions") }} as emotions
         on
             calls.content_hash = emotions.content_hash
-            and calls.analyser_version = emotions.analyser_version
+            and (
+                calls.analyser_version = emotions.analyser_version
+                or calls.pinned_model = emotions.model_version
+            )
+),
+
+heard as (
+    select
+        *,
+        row_number() over (
+            partition by call_id, side
+            order by is_pinned desc, family = '{{ var("emotion_family") }}' desc, family
+        ) = 1 as is_selected
+    from told
+    where place = 1
 ),
 
 segments as (

@@ -1,5 +1,6 @@
 -- One row a phrase hit that counts for a call, of a rule (from the CRM as it stood when the call started; the
--- shipped library only where the CRM never delivered a rule) or of a signal of interest.
+-- shipped library only where the CRM never delivered a rule; on days to which a person pinned a set of rules, those
+-- of the set and none else) or of a signal of interest.
 with configured as (
     select
         rule_id,
@@ -21,6 +22,24 @@ shipped as (
         row_number() over (partition by rule_id, purpose order by first_seen_at, rule_hash) as rule_version
     from {{ ref("stg_callmart__phrase_definitions") }}
     where origin = 'library'
+),
+
+pinned as (
+    select
+        rule.rule_hash,
+        rule.rule_version,
+        rule.effective_from,
+        spans.version
+    from (
+        select distinct version
+        from {{ ref("int_versions_pinned") }}
+        where version_set = 'phrase_rules'
+    ) as spans
+    inner join {{ ref("stg_callmart__rule_sets") }} as rule_sets on spans.version = rule_sets.rules_version::text
+    cross join
+        lateral jsonb_to_recordset(rule_sets.phrase_rules) as rule (
+            rule_hash text, rule_version integer, effective_from timestamptz
+        )
 ),
 
 hits as (
@@ -53,7 +72,8 @@ hits as (
         definitions.origin,
         {{ phrase_rule_content("definitions.definition") }} as rule_content,
         definitions.name_en,
-        definitions.name_zh
+        definitions.name_zh,
+        spans.version as pinned_version
     from {{ ref("int_calls_reconciled") }} as calls
     inner join {{ ref("stg_callmart__phrase_hits") }} as hits
         on calls.transcript_sha256 = hits.transcript_sha256
@@ -64,6 +84,11 @@ hits as (
             calls.call_id = transcripts.call_id
             and calls.transcript_sha256 = transcripts.content_sha256
             and transcripts.is_current
+    left join {{ ref("int_versions_pinned") }} as spans
+        on
+            spans.version_set = 'phrase_rules'
+            and calls.call_date >= spans.pinned_from
+            and calls.call_date < spans.pinned_to
     where hits.condition = 'always' or calls.is_connected
 ),
 
@@ -101,6 +126,16 @@ in_force as (
             hits.call_id = configured_at_start.call_id
             and hits.rule_id = configured_at_start.rule_id
             and hits.rule_content = configured_at_start.rule_content
+    where hits.purpose = 'rule' and hits.pinned_version is null
+
+    union all
+
+    select
+        hits.*,
+        pinned.rule_version,
+        pinned.effective_from
+    from hits
+    inner join pinned on hits.pinned_version = pinned.version and hits.rule_hash = pinned.rule_hash
     where hits.purpose = 'rule'
 
     union all
@@ -114,7 +149,10 @@ in_force as (
         on hits.rule_hash = shipped.rule_hash and shipped.age_rank = 1
     where
         hits.origin = 'library'
-        and (hits.purpose = 'signal' or not exists (select 1 from configured))
+        and (
+            hits.purpose = 'signal'
+            or (hits.pinned_version is null and not exists (select 1 from configured))
+        )
 )
 
 select

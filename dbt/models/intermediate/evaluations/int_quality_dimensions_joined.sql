@@ -16,9 +16,7 @@ first_days as (
 ),
 
 version_days as (
-    select effective_from from {{ ref("quality_weights") }}
-    union
-    select effective_from from {{ ref("quality_tiers") }}
+    select distinct effective_from from {{ ref("int_quality_versions") }}
 ),
 
 days as (
@@ -58,10 +56,12 @@ select
     scores.reason_3_zh
 from days
 inner join as_of on days.quality_date <= as_of.as_of_date
-inner join {{ ref("quality_weights") }} as weights
+inner join {{ ref("int_quality_versions") }} as versions
     on
-        days.quality_date >= weights.effective_from
-        and days.quality_date < coalesce(weights.effective_to, date '9999-01-01')
+        versions.version_set = 'quality_weights'
+        and days.quality_date >= versions.effective_from
+        and days.quality_date < versions.effective_to
+inner join {{ ref("quality_weights") }} as weights on versions.rule_version = weights.rule_version
 inner join scores
     on
         days.customer_id = scores.customer_id

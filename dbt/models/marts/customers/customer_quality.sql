@@ -90,11 +90,13 @@ tiered as (
             totals.evaluation_versions
         )::text as content
     from totals
-    inner join {{ ref("quality_tiers") }} as tiers
+    inner join {{ ref("int_quality_versions") }} as versions
         on
-            totals.total_score >= tiers.minimum_score::numeric
-            and totals.quality_date >= tiers.effective_from
-            and totals.quality_date < coalesce(tiers.effective_to, date '9999-01-01')
+            versions.version_set = 'quality_tiers'
+            and totals.quality_date >= versions.effective_from
+            and totals.quality_date < versions.effective_to
+    inner join {{ ref("quality_tiers") }} as tiers
+        on versions.rule_version = tiers.rule_version and totals.total_score >= tiers.minimum_score::numeric
     left join strongest
         on
             totals.customer_id = strongest.customer_id
