@@ -1,16 +1,43 @@
 -- One row an inbound call that waited in a queue: how long, and whether it left for an agent. From the steps of
--- the call where there are any, else from the call's own queue, answer and join.
-with steps as (
+-- the call where there are any, up to the first agent behind a queue (a queue behind that agent is a transfer,
+-- and the talk before it no wait); else from the call's own queue, answer and join.
+with routes as (
     select
         call_id,
-        (array_agg(queue order by entered_at, step_no) filter (where step_type = 'queue'))[1] as first_queue,
+        step_no,
+        step_type,
+        queue,
+        entered_at,
+        coalesce(
+            left_at, lead(entered_at) over (partition by call_id order by step_no)
+        ) as left_at,
+        min(step_no) filter (where step_type in ('queue', 'overflow')) over (partition by call_id) as first_queue_no
+    from {{ ref("stg_callmart__call_routes") }}
+),
+
+served as (
+    select
+        *,
+        min(step_no) filter (where step_type = 'agent' and step_no > first_queue_no) over (
+            partition by call_id
+        ) as served_no
+    from routes
+),
+
+steps as (
+    select
+        call_id,
+        (array_agg(queue order by step_no) filter (where step_type = 'queue'))[1] as first_queue,
         min(entered_at) filter (where step_type in ('queue', 'overflow')) as entered_at,
-        max(left_at) filter (where step_type in ('queue', 'overflow')) as left_at,
+        max(left_at) filter (
+            where step_type in ('queue', 'overflow') and step_no < coalesce(served_no, 2147483647)
+        ) as left_at,
         bool_or(step_type = 'agent') as has_agent_step,
+        max(served_no) is not null as is_served,
         count(*) filter (where step_type in ('queue', 'overflow')) as queue_steps,
         count(*) filter (where step_type = 'overflow') as overflow_steps,
         greatest(count(*) filter (where step_type = 'agent') - 1, 0) as transfers
-    from {{ ref("stg_callmart__call_routes") }}
+    from served
     group by call_id
 )
 
@@ -23,7 +50,10 @@ select
         "coalesce(steps.entered_at, calls.answered_at, calls.started_at)",
         "coalesce(steps.left_at, calls.agent_joined_at, calls.ended_at)"
     ) }} as queue_wait_seconds,
-    coalesce(steps.has_agent_step, false) or calls.agent_joined_at is not null as is_queue_answered,
+    case
+        when steps.has_agent_step and steps.queue_steps > 0 then steps.is_served
+        else coalesce(steps.has_agent_step, false) or calls.agent_joined_at is not null
+    end as is_queue_answered,
     coalesce(steps.overflow_steps, 0)::integer as overflow_steps,
     coalesce(steps.transfers, 0)::integer as transfers
 from {{ ref("int_calls_resolved") }} as calls

@@ -15,13 +15,8 @@ with judged as (
         calls.customer_time_zone,
         calls.customer_time_zone_origin,
         holidays.name as holiday_name,
-        -- A rule without windows is its own one window; without from and to it allows the whole of its days.
-        case
-            when jsonb_typeof(rules.parameters -> 'windows') = 'array' then rules.parameters -> 'windows'
-            else jsonb_build_array(rules.parameters)
-        end as allowed_windows,
-        to_char(calls.customer_local_started_at, 'dy') as local_day
-    from {{ ref("int_sales_rules_effective") }} as rules
+        {{ rule_windows("rules.parameters") }} as allowed_windows
+    from {{ ref("int_sales_rules_usable") }} as rules
     inner join {{ ref("int_calls_reconciled") }} as calls
         on {{ rule_covers_call("rules", "calls") }}
     left join {{ ref("public_holidays") }} as holidays
@@ -36,8 +31,7 @@ windows as (
         judged.rule_id,
         judged.call_id,
         bool_or(
-            ({{ rule_days("judged.parameters", "windows.value") }}) @> to_jsonb(judged.local_day)
-            and {{ within_window("judged.customer_local_started_at::time", "windows.value") }}
+            {{ within_window("judged.customer_local_started_at", "judged.parameters", "windows.value") }}
         ) as is_inside
     from judged
     cross join lateral jsonb_array_elements(judged.allowed_windows) as windows (value)

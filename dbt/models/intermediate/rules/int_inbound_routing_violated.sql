@@ -1,5 +1,15 @@
--- Inbound callers whom the rule names (by region or segment) and whom it promises a queue and a longest wait.
-with judged as (
+-- Inbound callers whom the rule names (by region or segment) and whom it promises a queue and a longest wait:
+-- who met any other queue on the way, or waited longer.
+with steps as (
+    select
+        call_id,
+        array_agg(queue order by entered_at, step_no) filter (where queue is not null) as queues
+    from {{ ref("stg_callmart__call_routes") }}
+    where step_type in ('queue', 'overflow')
+    group by call_id
+),
+
+judged as (
     select
         rules.rule_id,
         rules.rule_type,
@@ -10,11 +20,11 @@ with judged as (
         calls.customer_id,
         calls.campaign_id,
         calls.started_at,
-        queued.queue,
+        coalesce(steps.queues, array[queued.queue]) as queues,
         queued.queue_wait_seconds,
         rules.parameters ->> 'queue' as wanted_queue,
         {{ rule_number("rules.parameters ->> 'max_wait_seconds'") }} as max_wait_seconds
-    from {{ ref("int_sales_rules_effective") }} as rules
+    from {{ ref("int_sales_rules_usable") }} as rules
     inner join {{ ref("int_calls_reconciled") }} as calls
         on
             {{ rule_covers_call("rules", "calls") }}
@@ -23,6 +33,7 @@ with judged as (
                 or rules.parameters ->> 'segment' = calls.customer_segment
             )
     inner join {{ ref("int_calls_queued") }} as queued on calls.call_id = queued.call_id
+    left join steps on calls.call_id = steps.call_id
     where rules.rule_type = 'inbound_routing' and calls.direction = 'inbound'
 )
 
@@ -33,10 +44,11 @@ select
     campaign_id,
     started_at as violated_at,
     jsonb_strip_nulls(jsonb_build_object(
-        'queue', queue,
+        'queue', queues[1],
+        'queues', queues,
         'wanted_queue', wanted_queue,
         'wait_seconds', queue_wait_seconds,
         'max_wait_seconds', max_wait_seconds
     )) as detail
 from judged
-where queue <> wanted_queue or queue_wait_seconds > max_wait_seconds
+where wanted_queue <> any(queues) or queue_wait_seconds > max_wait_seconds
