@@ -118,7 +118,8 @@ def test_demand_versions_become_changes_and_intervals(heard: Marts) -> None:
     )
     d3 = heard.query(
         "select stage, stage_seconds, is_left_censored, is_current"
-        " from marts.customer_demand_history where demand_id = 'D-0003' order by stage_number"
+        " from marts.customer_demand_history where demand_id = 'D-0003' and source = 'crm'"
+        " order by stage_number"
     )
     versions = heard.expected["rows_history_versions"]["demands"]
 
@@ -130,7 +131,9 @@ def test_demand_versions_become_changes_and_intervals(heard: Marts) -> None:
     }
     # From 18:00 on the 17th to 17:40 on the 18th.
     assert d3 == [("interested", 85200.0, True, False), ("quoted", None, False, True)]
-    assert heard.column("select count(*) from marts.customer_demand_history") == [versions]
+    assert heard.column(
+        "select count(*) from marts.customer_demand_history where source = 'crm'"
+    ) == [versions]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ with history as (
         *,
         lead(entered_at) over (partition by demand_id order by stage_number) as next_entered_at
     from {{ ref("customer_demand_history") }}
+    where source = 'crm'
 ),
 
 funnel as (
@@ -33,7 +34,20 @@ union all
 
 select 'intervals of ' || demand_id as disagreement
 from history
-where next_entered_at is not null and left_at is distinct from next_entered_at and next_entered_at >= entered_at
+where
+    next_entered_at >= entered_at
+    and (
+        coalesce(left_at > next_entered_at, true)
+        -- Only a deletion leaves a time without a stage.
+        or (
+            left_at < next_entered_at
+            and not exists (
+                select 1
+                from {{ ref("int_demand_versions_ordered") }} as versions
+                where versions.demand_id = history.demand_id and versions.is_deleted
+            )
+        )
+    )
 
 union all
 

@@ -4,10 +4,17 @@ with versions as (
     select
         versions.*,
         coalesce(merged.surviving_customer_id, versions.customer_id) as surviving_customer_id,
-        coalesce(
-            versions.updated_at,
-            versions.created_at,
-            versions._delivered_on::timestamp at time zone {{ business_time_zone() }}
+        -- A version without updated_at was there before the next one at the latest.
+        min(
+            coalesce(
+                versions.updated_at,
+                versions.created_at,
+                versions._delivered_on::timestamp at time zone {{ business_time_zone() }}
+            )
+        ) over (
+            partition by versions.demand_id
+            order by versions.version_number
+            rows between current row and unbounded following
         ) as known_at
     from {{ ref("stg_callmart__demands_versions") }} as versions
     left join {{ ref("int_customers_merged") }} as merged on versions.customer_id = merged.customer_id

@@ -13,8 +13,7 @@ attributes as (
         versions.demand_id,
         versions.customer_id,
         versions.version_number,
-        versions.updated_at,
-        versions._delivered_on,
+        versions.known_at,
         attribute.name,
         attribute.value,
         attribute.is_custom
@@ -41,8 +40,7 @@ attributes as (
         versions.demand_id,
         versions.customer_id,
         versions.version_number,
-        versions.updated_at,
-        versions._delivered_on,
+        versions.known_at,
         custom.key as name,
         custom.value,
         true as is_custom
@@ -67,7 +65,6 @@ select
     is_custom,
     previous_value as from_value,
     value as to_value,
-    updated_at as seen_at,
-    _delivered_on as delivered_date
+    known_at as seen_at
 from compared
 where seen > 1 and value is distinct from previous_value

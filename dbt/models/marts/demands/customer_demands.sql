@@ -40,7 +40,9 @@ signals as (
                 'quote', quote,
                 'call_id', call_id,
                 'start_ms', start_ms,
-                'end_ms', end_ms
+                'end_ms', end_ms,
+                'heard_at', heard_at,
+                'is_shared', is_shared
             )
             order by call_started_at, start_ms, signal_id, hit_index
         ) as signals
@@ -82,7 +84,7 @@ select
         and coalesce(demands.updated_at < demands.next_action_due_at, true),
         false
     ) as is_overdue,
-    coalesce(demands.stage not in ('won', 'lost') and stages.was_closed, false) as is_reopened,
+    coalesce(demands.stage not in ('won', 'lost', 'dormant') and stages.was_closed, false) as is_reopened,
     coalesce(signals.signal_count, 0) as signal_count,
     signals.last_signal_at,
     coalesce(signals.signals, '[]'::jsonb) as signals,
@@ -92,6 +94,18 @@ select
     contradictions.quote as contradiction_quote,
     contradictions.call_id as contradiction_call_id,
     contradictions.start_ms as contradiction_start_ms,
+    'On ' || {{ moment_in_words("contradictions.heard_at", "en") }} || ' the customer said '
+    || {{ quote_in_words("contradictions.quote", "contradictions.call_id", "contradictions.start_ms", "en") }}
+    || ': ' || contradictions.signal_en as contradiction_said_en,
+    {{ moment_in_words("contradictions.heard_at", "zh") }} || ' 客户说'
+    || {{ quote_in_words("contradictions.quote", "contradictions.call_id", "contradictions.start_ms", "zh") }}
+    || '：' || contradictions.signal_zh as contradiction_said_zh,
+    'The CRM has it as ' || coalesce(stage_labels.label_en, demands.stage) || ' since '
+    || {{ moment_in_words("contradictions.entered_at", "en") }}
+    || ' (version ' || contradictions.version_number || ')' as contradiction_crm_en,
+    'CRM 自' || {{ moment_in_words("contradictions.entered_at", "zh") }} || ' 起记为'
+    || coalesce(stage_labels.label_zh, demands.stage)
+    || '（第 ' || contradictions.version_number || ' 版）' as contradiction_crm_zh,
     as_of.as_of as as_of_at
 from demands
 cross join as_of
@@ -99,3 +113,5 @@ left join stages on demands.demand_id = stages.demand_id
 left join calls on demands.demand_id = calls.demand_id
 left join signals on demands.demand_id = signals.demand_id
 left join {{ ref("int_demands_contradicted") }} as contradictions on demands.demand_id = contradictions.demand_id
+left join {{ ref("code_labels") }} as stage_labels
+    on demands.stage = stage_labels.code and stage_labels.attribute = 'stage'

@@ -2,7 +2,8 @@
 select history.stage, count(*) as demands
 from marts.customer_demand_history as history
 where
-    (history.entered_at at time zone %(zone)s)::date <= %(day)s
+    history.source = 'crm'
+    and (history.entered_at at time zone %(zone)s)::date <= %(day)s
     and (history.left_at is null or (history.left_at at time zone %(zone)s)::date > %(day)s)
 group by history.stage
 order by array_position(
