@@ -1,25 +1,52 @@
--- Agent × scheduled activity, disjoint: where two entries overlap the later start wins for good. A shift is
+-- Agent × scheduled activity, disjoint: of entries laid over each other the one that starts last says what is
+-- scheduled, and the earlier one goes on behind it (a meal laid over a shift leaves both its ends). A shift is
 -- what stands together without a long gap.
-with ordered as (
+with entries as (
     select
         agent_id,
         activity,
         starts_at,
-        ends_at,
-        lead(starts_at) over (
-            partition by agent_id
-            order by starts_at, updated_at nulls first, _delivered_on, _object_key, _row_number
-        ) as next_starts_at
+        coalesce(
+            ends_at,
+            lead(starts_at) over (partition by agent_id order by starts_at)
+        ) as ends_at
     from {{ ref("stg_callmart__agent_schedules") }}
 ),
 
-cut as (
+moments as (
     select
         agent_id,
-        activity,
-        starts_at,
-        least(coalesce(ends_at, next_starts_at), coalesce(next_starts_at, ends_at)) as ends_at
-    from ordered
+        starts_at as moment
+    from entries
+    union
+    select
+        agent_id,
+        ends_at as moment
+    from entries
+    where ends_at is not null
+),
+
+pieces as (
+    select
+        agent_id,
+        moment as starts_at,
+        lead(moment) over (partition by agent_id order by moment) as ends_at
+    from moments
+),
+
+cut as (
+    select distinct on (pieces.agent_id, pieces.starts_at)
+        pieces.agent_id,
+        entries.activity,
+        pieces.starts_at,
+        pieces.ends_at
+    from pieces
+    inner join entries
+        on
+            pieces.agent_id = entries.agent_id
+            and pieces.starts_at >= entries.starts_at
+            and pieces.ends_at <= entries.ends_at
+    order by pieces.agent_id asc, pieces.starts_at asc, entries.starts_at desc
 ),
 
 numbered as (
@@ -31,7 +58,6 @@ numbered as (
             true
         ) as is_new_shift
     from cut
-    where ends_at > starts_at
 ),
 
 shifted as (

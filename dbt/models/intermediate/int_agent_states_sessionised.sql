@@ -1,6 +1,6 @@
 -- Agent × state interval without overlaps: a state that begins during another ends it, and what is left of
 -- that one is dropped. One delivered without an end is closed by the agent's next state, or else by the shift
--- it began in, or else by the limit open_state_limit_hours.
+-- it began in or shortly before (who logs in early), or else by the limit open_state_limit_hours.
 with ordered as (
     select
         agent_id,
@@ -44,11 +44,16 @@ closed as (
             ordered.next_started_at
         ) as ended_at
     from ordered
-    left join shifts
-        on
-            ordered.agent_id = shifts.agent_id
-            and ordered.started_at >= shifts.shift_starts_at
-            and ordered.started_at < shifts.shift_ends_at
+    left join lateral (
+        select shifts.shift_ends_at
+        from shifts
+        where
+            shifts.agent_id = ordered.agent_id
+            and shifts.shift_ends_at > ordered.started_at
+            and shifts.shift_starts_at <= ordered.started_at + interval '{{ var("shift_gap_hours") }} hours'
+        order by shifts.shift_starts_at
+        limit 1
+    ) as shifts on true
 )
 
 select
