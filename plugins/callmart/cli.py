@@ -36,7 +36,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Recognise the speech of recordings.",
     ),
     "rules": ("callmart.commands.rules:rules", "Check phrase rules."),
+    "sources": ("callmart.commands.sources:sources", "Check source mappings, try them."),
     "search": ("callmart.commands.search:search", "Find what was said in all transcripts."),
+    "weights": ("callmart.commands.weights:weights", "Learn weights from outcomes, propose them."),
     "review": ("callmart.commands.review:review", "Phrase hits to inspectors, verdicts back."),
     "bench": ("callmart.commands.bench:bench", "Measure callmart beside its peers."),
 }
