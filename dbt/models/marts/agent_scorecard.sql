@@ -49,14 +49,28 @@ pauses as (
         state_date,
         jsonb_object_agg(reason, seconds) as pause_seconds_by_reason
     from (
+        -- Cut at midnight, as the seconds by state are.
         select
-            agent_id,
-            state_date,
-            state || coalesce(': ' || reason, '') as reason,
-            sum(state_seconds) as seconds
-        from {{ ref("int_agent_states_sessionised") }}
-        where activity is distinct from 'work' and state <> 'offline'
-        group by agent_id, state_date, state || coalesce(': ' || reason, '')
+            states.agent_id,
+            pause_days.state_date::date as state_date,
+            states.state || coalesce(': ' || states.reason, '') as reason,
+            sum(
+                {{ seconds_between(
+                    "greatest(states.started_at, pause_days.state_date at time zone " ~ business_time_zone() ~ ")",
+                    "least(states.ended_at, (pause_days.state_date + interval '1 day') at time zone "
+                    ~ business_time_zone() ~ ")"
+                ) }}::numeric
+            )::double precision as seconds
+        from {{ ref("int_agent_states_sessionised") }} as states
+        cross join
+            lateral generate_series(
+                states.state_date::timestamp,
+                {{ business_date("states.ended_at - interval '1 microsecond'") }}::timestamp,
+                interval '1 day'
+            ) as pause_days (state_date)
+        where states.activity is distinct from 'work' and states.state <> 'offline'
+        group by
+            states.agent_id, pause_days.state_date, states.state || coalesce(': ' || states.reason, '')
     ) as summed
     group by agent_id, state_date
 ),
