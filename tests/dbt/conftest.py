@@ -57,3 +57,31 @@ def marts(landing_settings: Settings, test_data: Path) -> Marts:
     """All models, seeds and data tests, built once."""
     expected = json.loads((test_data / "landing" / "expected.json").read_text(encoding="utf-8"))
     return Marts(landing_settings, expected, build(landing_settings))
+
+
+@pytest.fixture(scope="session")
+def new_settings(
+    make_database: Callable[[], str],
+    s3_server: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Settings]]:
+    """Makes settings of an empty warehouse and bucket of the given name."""
+    import boto3
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.items():
+            patch.setenv(name, value)
+        client = boto3.client("s3", endpoint_url=s3_server["CALLMART_S3_ENDPOINT_URL"])
+
+        def make(bucket: str) -> Settings:
+            client.create_bucket(Bucket=bucket)
+            return replace(
+                Settings.from_environment(),
+                home=tmp_path_factory.mktemp(bucket),
+                warehouse_dsn=make_database(),
+                bucket=bucket,
+                s3_endpoint_url=s3_server["CALLMART_S3_ENDPOINT_URL"],
+                sources_dir=None,
+            )
+
+        yield make
