@@ -2,13 +2,14 @@
 ### check_health: what a person should know now
 
 Looks for late sources, a growing quarantine, steps that failed, lines that may be flagged and critical
-phrases, keeps an alert open in `ops.alerts` while its cause lasts, and mails what is new. The checks
-and their limits are data: `plugins/callmart/health/checks.yaml`.
+phrases, keeps an alert open in `ops.alerts` while its cause lasts, and tells what is new by mail and
+to the robots of group chats (`CALLMART_ALERT_RECIPIENTS`). The checks and their limits are data:
+`plugins/callmart/health/checks.yaml`.
 
 **Runs** hourly.
 
-**When it fails** the warehouse or the mail server is away; the alerts stay open and are mailed next
-time.
+**When it fails** the warehouse, the mail server or a group chat is away: the task names which. Who was
+not told is told next time, the others are not told again (`ops.alert_notices`).
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ def check_health() -> None:
         steps.update_alerts()
 
     @task
-    def mail_alerts() -> None:
-        steps.mail_alerts()
+    def tell_alerts() -> None:
+        steps.tell_alerts()
 
-    update_alerts() >> mail_alerts()
+    update_alerts() >> tell_alerts()
 
 
 check_health()

@@ -7,7 +7,8 @@ come from the deployment. Nothing else in the project reads the environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,14 @@ class Settings:
     """State of the embedded stack (default `.callmart` in the project)."""
     warehouse_dsn: str = field(repr=False)
     """libpq connection string of the warehouse, e.g. `postgresql://user:pw@host:port/callmart`."""
+    loader_dsn: str = field(repr=False)
+    """The warehouse as the role callmart_loader; empty: `warehouse_dsn`."""
+    transformer_dsn: str = field(repr=False)
+    """The warehouse as the role callmart_transformer; empty: `warehouse_dsn`."""
+    pseudonym_key: str = field(repr=False)
+    """Secret by which numbers of unknown customers become pseudonyms in the marts."""
+    dbt_results_days: int
+    """How long dbt's results are kept in `ops.dbt_run_results`."""
     bucket: str
     s3_endpoint_url: str | None
     """None means AWS itself; credentials come the usual boto3 way (AWS_* variables, role)."""
@@ -37,7 +46,11 @@ class Settings:
     smtp_password: str = field(repr=False)
     mail_from: str
     alert_recipients: tuple[str, ...]
-    """Who is told what check_health finds; nobody where it is empty."""
+    """Who is told what check_health finds, addresses and `robot:<name>`; nobody where it is empty."""
+    robots: Mapping[str, str] = field(repr=False)
+    """Robots of group chats by name in lower case, each `KIND ADDRESS [SECRET]` (callmart.robots)."""
+    ui_url: str
+    """Where people reach Airflow's pages in their browsers; empty: messages carry no link to them."""
     reports_file: Path
     """Who gets which report in which language (YAML)."""
     emotion_families: tuple[str, ...]
@@ -46,6 +59,14 @@ class Settings:
     """The folder of speech models, each in a folder of its own; None: nothing is recognised."""
     speech_threads: int
     """Cores that one recognising task uses."""
+
+    def as_loader(self) -> Settings:
+        """These settings with the warehouse as the role that writes raw, facts and ops."""
+        return replace(self, warehouse_dsn=self.loader_dsn or self.warehouse_dsn)
+
+    def as_transformer(self) -> Settings:
+        """These settings with the warehouse as the role that runs dbt and checks its results."""
+        return replace(self, warehouse_dsn=self.transformer_dsn or self.warehouse_dsn)
 
     @classmethod
     def from_environment(cls, environment: dict[str, str] | None = None) -> Settings:
@@ -56,6 +77,10 @@ class Settings:
         return cls(
             home=Path(env.get("CALLMART_HOME", str(PROJECT_ROOT / ".callmart"))).absolute(),
             warehouse_dsn=env.get("CALLMART_WAREHOUSE_DSN", ""),
+            loader_dsn=env.get("CALLMART_LOADER_DSN", ""),
+            transformer_dsn=env.get("CALLMART_TRANSFORMER_DSN", ""),
+            pseudonym_key=env.get("CALLMART_PSEUDONYM_KEY", ""),
+            dbt_results_days=int(env.get("CALLMART_DBT_RESULTS_DAYS", "90")),
             bucket=env.get("CALLMART_BUCKET", "callmart"),
             s3_endpoint_url=env.get("CALLMART_S3_ENDPOINT_URL") or None,
             business_time_zone=env.get("CALLMART_BUSINESS_TIME_ZONE", "Asia/Shanghai"),
@@ -74,6 +99,12 @@ class Settings:
                 )
                 if address.strip()
             ),
+            robots={
+                name.removeprefix("CALLMART_ROBOT_").lower(): value
+                for name, value in env.items()
+                if name.startswith("CALLMART_ROBOT_") and value.strip()
+            },
+            ui_url=env.get("CALLMART_UI_URL", ""),
             reports_file=Path(
                 env.get(
                     "CALLMART_REPORTS_FILE",

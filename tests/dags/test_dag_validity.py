@@ -40,7 +40,7 @@ EXPECTED = {
     "build_marts": {"validate_raw", "build_models", "validate_marts"},
     "publish_reports": {"plan_reports", "publish_report"},
     "train_emotion_model": {"plan_corpora", "train_corpus"},
-    "check_health": {"update_alerts", "mail_alerts"},
+    "check_health": {"update_alerts", "tell_alerts"},
 }
 
 

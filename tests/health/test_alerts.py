@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +17,12 @@ import pytest
 from psycopg import Connection
 
 from callmart.airflow.callbacks import record_failure, record_skip, record_success
-from callmart.health import AlertChanges, load_checks, mail_alerts, update_alerts
+from callmart.health import AlertChanges, NoticeError, load_checks, tell_alerts, update_alerts
 from callmart.settings import Settings
 from callmart.warehouse import connect
+
+sys.path.append(str(Path(__file__).parents[1] / "robots"))
+from robot_sinks import sink
 
 pytestmark = pytest.mark.postgres
 
@@ -66,8 +74,18 @@ def stick(connection: Connection[Any]) -> None:
     connection.execute(OBJECT.format(age="0 s").encode(), ("s", "failed", 3))
 
 
+def pass_the_marts(connection: Connection[Any], ago: str) -> None:
+    connection.execute(
+        "insert into ops.step_runs (dag_id, run_id, task_id, map_index, outcome, started_at,"
+        " finished_at, detail) values ('build_marts', 'r', 'validate_marts', -1, 'succeeded',"
+        " now() - %(ago)s::interval, now() - %(ago)s::interval, '{}')",
+        {"ago": ago},
+    )
+
+
 def be_late(connection: Connection[Any]) -> None:
     connection.execute(OBJECT.format(age="27 hours").encode(), ("l", "loaded", 1))
+    pass_the_marts(connection, "26 hours")
 
 
 def flag_a_line(connection: Connection[Any]) -> None:
@@ -83,6 +101,42 @@ def say_something_critical(connection: Connection[Any]) -> None:
                agent_id="A7", start_ms=61000 + number, quoted_text="sure thing")  # fmt: skip
 
 
+def connect_badly(connection: Connection[Any]) -> None:
+    for weeks in range(6):
+        # Usual are 30 to 32 %; the newest day has a tenth of it.
+        ratio = 0.03 if weeks == 0 else 0.30 + 0.004 * weeks
+        insert(connection, "marts.daily_call_summary", attempts=400, connection_ratio=ratio,
+               call_date=date(2026, 11, 18) - timedelta(weeks=weeks))  # fmt: skip
+    # Another weekday is no measure.
+    insert(connection, "marts.daily_call_summary", attempts=400, connection_ratio=0.9,
+           call_date="2026-11-17")  # fmt: skip
+
+
+def fail_a_suite(connection: Connection[Any]) -> None:
+    for validated_at, is_met in (("2026-11-18", True), ("2026-11-19", False)):
+        for rule, severity in (("r1", "critical"), ("r2", "warning")):
+            connection.execute(
+                "insert into ops.expectation_results (layer, validated_at, table_name, rule,"
+                " expectation, severity, is_met, message)"
+                " values ('raw', %s, 'calls', %s, 'e', %s, %s, %s)",
+                (validated_at, rule, severity, is_met, f"{rule} is broken"),
+            )
+
+
+def hang(connection: Connection[Any]) -> None:
+    # The marts passed before the rows came.
+    connection.execute(OBJECT.format(age="3 hours").encode(), ("h", "loaded", 1))
+    pass_the_marts(connection, "4 hours")
+
+
+def bounce(connection: Connection[Any]) -> None:
+    connection.execute(
+        "insert into ops.report_deliveries (report, period_start, period_end, audience, language,"
+        " channel, recipient, content_sha256, status, message) values ('daily', '2026-11-18',"
+        " '2026-11-18', 'management', 'zh', 'mail', 'a@x.test', 'x', 'failed', '550 no such user')"
+    )
+
+
 FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
     "failed_steps": (fail_step, "d.t", "E: why"),
     "files_in_quarantine": (quarantine, "crm/calls/x.csv", "no number (and 1 more)"),
@@ -90,10 +144,23 @@ FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
     "source_late": (be_late, "contract/calls", "last loaded"),
     "line_suspected_flagged": (flag_a_line, "L1", "connects 4 % on 2026-11-18 (80 attempts)"),
     "critical_phrase": (say_something_critical, "c1 promise", "A7 at 61 s: sure thing"),
+    "connection_ratio_out_of_line": (
+        connect_badly,
+        "connection ratio",
+        "3.0 % on 2026-11-18 (400 attempts), usual on that weekday 31.2 %",
+    ),
+    "suite_failed": (fail_a_suite, "raw.calls", "r1 is broken"),
+    "past_deadline": (hang, "build_marts", "are in no marts yet"),
+    "report_not_delivered": (
+        bounce,
+        "daily 2026-11-18 management to a@x.test",
+        "550 no such user (1 attempts)",
+    ),
 }
 
 CLEAN = (
-    "truncate ops.objects, ops.quarantine, ops.step_runs, marts.line_health, marts.calls,"
+    "truncate ops.objects, ops.quarantine, ops.step_runs, ops.expectation_results,"
+    " ops.report_deliveries, marts.line_health, marts.calls, marts.daily_call_summary,"
     " marts.phrase_violations cascade"
 )
 
@@ -107,7 +174,7 @@ def settings(
     monkeypatch.setenv("CALLMART_ALERT_RECIPIENTS", "one@x.test, two@x.test")
     settings = Settings.from_environment()
     yield settings
-    run(settings, CLEAN, "truncate ops.alerts")
+    run(settings, CLEAN, "truncate ops.alerts cascade")
 
 
 def run(settings: Settings, *statements: str) -> None:
@@ -135,7 +202,7 @@ def test_an_empty_warehouse_is_in_order(settings: Settings, postgres: str) -> No
     assert update_alerts(settings) == AlertChanges(0, 0, 0)
     not_built = replace(settings, warehouse_dsn=postgres)
     assert update_alerts(not_built) == AlertChanges(0, 0, 0)
-    assert mail_alerts(not_built) == 0
+    assert tell_alerts(not_built) == 0
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -149,9 +216,9 @@ def test_a_fault_opens_an_alert_until_it_is_gone(
     [(check, about, is_open, message)] = alerts(settings)
     assert (check, about, is_open) == (name, subject, True)
     assert said in message
-    assert mail_alerts(settings) == 1
+    assert tell_alerts(settings) == 1
     assert update_alerts(settings) == AlertChanges(0, 1, 0)
-    assert mail_alerts(settings) == 0
+    assert tell_alerts(settings) == 0
 
     run(settings, CLEAN)
     assert update_alerts(settings) == AlertChanges(0, 0, 1)
@@ -160,7 +227,7 @@ def test_a_fault_opens_an_alert_until_it_is_gone(
     with connect(settings) as connection:
         plant(connection)
     assert update_alerts(settings) == AlertChanges(1, 0, 0), "it is open again"
-    assert mail_alerts(settings) == 0, "but not mailed again within its quiet hours"
+    assert tell_alerts(settings) == 0, "but not mailed again within its quiet hours"
     assert len(mail_sink.messages()) == 1
 
     run(settings, CLEAN)
@@ -172,7 +239,7 @@ def test_a_fault_opens_an_alert_until_it_is_gone(
     with connect(settings) as connection:
         plant(connection)
     update_alerts(settings)
-    assert mail_alerts(settings) == 1, "the quiet hours are over"
+    assert tell_alerts(settings) == 1, "the quiet hours are over"
 
 
 def test_a_step_that_went_well_in_a_later_run_is_no_alert(settings: Settings) -> None:
@@ -190,7 +257,7 @@ def test_all_that_is_new_goes_out_in_one_mail_worst_first(
         fail_step(connection)
         say_something_critical(connection)
     update_alerts(settings)
-    assert mail_alerts(settings) == 3
+    assert tell_alerts(settings) == 3
     [mail] = mail_sink.messages()
     assert mail["To"] == "one@x.test, two@x.test"
     assert mail["Subject"] == "callmart: 3 new alerts"
@@ -200,25 +267,37 @@ def test_all_that_is_new_goes_out_in_one_mail_worst_first(
     assert text.count("what to do: ") == 3
 
 
-def test_alerts_wait_for_a_mail_server_that_is_away(settings: Settings, mail_sink: Any) -> None:
-    import socket
-
+def test_who_cannot_be_reached_keeps_nobody_waiting(settings: Settings, mail_sink: Any) -> None:
     with connect(settings) as connection:
         stick(connection)
     update_alerts(settings)
-    with socket.socket() as closed:
+    assert tell_alerts(replace(settings, alert_recipients=())) == 0
+    with sink("wecom") as chat, sink("webhook") as hook, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        with pytest.raises(OSError, match="refused"):
-            mail_alerts(replace(settings, smtp_port=closed.getsockname()[1]))
-    assert mail_alerts(replace(settings, alert_recipients=())) == 0
-    assert mail_alerts(settings) == 1
-    assert len(mail_sink.messages()) == 1
+        both = replace(
+            settings,
+            alert_recipients=(*settings.alert_recipients, "robot:ops", "robot:pager", "robot:gone"),
+            robots={"ops": chat.variable, "pager": hook.variable},
+            ui_url="https://airflow.example.test",
+        )
+        without_mail = replace(both, smtp_port=closed.getsockname()[1])
+        with pytest.raises(NoticeError, match=r"mail: .*refused.*robot:gone: .*is not set"):
+            tell_alerts(without_mail)
+        assert mail_sink.messages() == []
+        assert "bucket away" in json.dumps(chat.taken)
+        assert [card["link"] for card in hook.taken] == ["https://airflow.example.test"]
+
+        with pytest.raises(NoticeError, match=r"^not told: robot:gone"):
+            tell_alerts(both)
+        assert len(mail_sink.messages()) == 1
+        assert (len(chat.taken), len(hook.taken), chat.refused, hook.refused) == (1, 1, [], [])
+        assert tell_alerts(replace(both, alert_recipients=("robot:ops", "one@x.test"))) == 0
 
 
 def test_alerts_of_a_check_that_is_no_more_are_closed(settings: Settings) -> None:
     run(settings, "insert into ops.alerts (check_name, subject, severity, message)"
                   " values ('old', 'x', 'minor', 'm')")  # fmt: skip
-    assert mail_alerts(settings) == 0
+    assert tell_alerts(settings) == 0
     assert update_alerts(settings) == AlertChanges(0, 0, 1)
 
 

@@ -28,7 +28,7 @@ def discover_objects() -> list[dict[str, Any]]:
     """Enter new objects of the bucket in the ledger; batches of object ids that wait for loading."""
     from callmart.landing import MappingError, discover
 
-    settings = Settings.from_environment()
+    settings = Settings.from_environment().as_loader()
     try:
         batches: list[dict[str, Any]] = discover(settings, OBJECTS_PER_BATCH)
     except MappingError as error:
@@ -69,7 +69,7 @@ def load_objects(object_ids: list[int]) -> None:
     """Load the objects; raises when some failed for another reason than their content."""
     from callmart.landing import load_objects as load
 
-    summary = load(Settings.from_environment(), object_ids)
+    summary = load(Settings.from_environment().as_loader(), object_ids)
     log.info("%s", summary)
     if summary.failed:
         raise AirflowException(f"{summary.failed} objects could not be loaded: {summary}")
@@ -98,7 +98,7 @@ def _loaded_kinds(batches: list[dict[str, Any]] | None) -> set[str]:
     from callmart.warehouse import connect
 
     object_ids = [i for batch in batches or [] for i in batch["object_ids"]]
-    with connect(Settings.from_environment()) as connection:
+    with connect(Settings.from_environment().as_loader()) as connection:
         rows = connection.execute(
             "select distinct kind from ops.objects where object_id = any(%s) and status = 'loaded'",
             (object_ids,),
@@ -110,21 +110,21 @@ def plan_batches() -> list[dict[str, Any]]:
     """Link recordings to calls; batches of those that this analyser has not heard yet."""
     from callmart.recordings import plan_batches as plan
 
-    return plan(Settings.from_environment())
+    return plan(Settings.from_environment().as_loader())
 
 
 def analyze_batch(content_hashes: list[str]) -> None:
     """Hear a batch of recordings and commit its facts."""
     from callmart.recordings import analyze_batch as analyze
 
-    log.info("%s", analyze(Settings.from_environment(), content_hashes))
+    log.info("%s", analyze(Settings.from_environment().as_loader(), content_hashes))
 
 
 def match_phrases() -> None:
     """Search the transcripts that the rules in force have not searched yet."""
     from callmart.recordings import match_phrases as match
 
-    log.info("%s", match(Settings.from_environment()))
+    log.info("%s", match(Settings.from_environment().as_loader()))
 
 
 def plan_recognition() -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ def plan_recognition() -> list[dict[str, Any]]:
     from ml.transcripts.recognisers import RecogniserError
 
     try:
-        batches = plan(Settings.from_environment())
+        batches = plan(Settings.from_environment().as_loader())
     except RecogniserError as error:
         # No retry mends a setting.
         raise AirflowFailException(f"CALLMART_SPEECH_MODELS: {error}") from error
@@ -146,14 +146,14 @@ def recognise_batch(content_hashes: list[str]) -> None:
     """Recognise the speech of a batch of recordings."""
     from callmart.recordings import recognise_batch as recognise
 
-    log.info("%s", recognise(Settings.from_environment(), content_hashes))
+    log.info("%s", recognise(Settings.from_environment().as_loader(), content_hashes))
 
 
 def plan_corpora(corpus: str | None) -> list[dict[str, Any]]:
     """The labelled corpora to learn from: `corpus`, or all that the bucket holds."""
     from callmart.recordings import corpora
 
-    found = corpora(Settings.from_environment())
+    found = corpora(Settings.from_environment().as_loader())
     if corpus is not None and corpus not in found:
         raise AirflowFailException(
             f"training/emotion/{corpus}/manifest.csv is not in the bucket; there are: {found}"
@@ -168,7 +168,7 @@ def train_corpus(corpus: str) -> None:
     from callmart.recordings import TrainingError, train_models
 
     try:
-        log.info("%s", train_models(Settings.from_environment(), corpus))
+        log.info("%s", train_models(Settings.from_environment().as_loader(), corpus))
     except TrainingError as error:
         # No retry mends a manifest.
         raise AirflowFailException(str(error)) from error
@@ -178,7 +178,7 @@ def validate(layer: str) -> None:
     """Run the expectation suites of `layer`; a suite that fails fails the task, without retry."""
     from callmart.warehouse.expectations import validate as run
 
-    outcome = run(Settings.from_environment(), layer)
+    outcome = run(Settings.from_environment().as_transformer(), layer)
     if not outcome.success:
         raise AirflowFailException("\n".join(["expectations failed:", *outcome.failures]))
     log.info("%s", outcome)
@@ -188,7 +188,7 @@ def build_models() -> None:
     """Build staging, intermediate and marts with their tests."""
     from callmart.warehouse.dbt import build
 
-    result = build(Settings.from_environment(), unit_tests=False)
+    result = build(Settings.from_environment().as_transformer(), unit_tests=False)
     for node in sorted(result.nodes, key=lambda node: -node.seconds):
         log.info("%6.2f s %s %s %s", node.seconds, node.status, node.resource_type, node.name)
     log.info("%d nodes in %.1f s", len(result.nodes), result.seconds)
@@ -215,8 +215,8 @@ def update_alerts() -> None:
     log.info("%s", update(Settings.from_environment()))
 
 
-def mail_alerts() -> None:
-    """Mail the alerts that are new."""
-    from callmart.health import mail_alerts as mail
+def tell_alerts() -> None:
+    """Tell people of the alerts that are new to them."""
+    from callmart.health import tell_alerts as tell
 
-    log.info("%d alerts mailed", mail(Settings.from_environment()))
+    log.info("%d alerts told", tell(Settings.from_environment()))

@@ -160,7 +160,8 @@ def _delivery(
         values (%(report)s, %(day)s, %(day)s, %(audience)s, %(language)s, %(channel)s,
                 %(recipient)s, %(sha)s, 'sending')
         on conflict (report, period_start, period_end, audience, language, channel, recipient)
-        do update set status = 'sending', attempted_at = now(), content_sha256 = excluded.content_sha256
+        do update set status = 'sending', attempted_at = now(),
+            content_sha256 = excluded.content_sha256, attempts = report_deliveries.attempts + 1
         where report_deliveries.status <> 'sent' or report_deliveries.channel = 'bucket'
         returning delivery_id
         """,
