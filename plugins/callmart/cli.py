@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("callmart.commands.search:search", "Find what was said in all transcripts."),
     "weights": ("callmart.commands.weights:weights", "Learn weights from outcomes, propose them."),
     "review": ("callmart.commands.review:review", "Phrase hits to inspectors, verdicts back."),
+    "roles": ("callmart.commands.roles:roles", "Say who reads the marts, and let people in."),
     "bench": ("callmart.commands.bench:bench", "Measure callmart beside its peers."),
 }
 

@@ -86,8 +86,8 @@ def test_the_example_gives_the_rows_that_the_page_promises(
                 "row",
                 "calls",
                 5,
-                "required_empty",
-                "the required column started_at is empty",
+                "not_a_time",
+                "started_at is not a time of the form %d.%m.%Y %H:%M:%S: 18.13.2026 09:12:00",
             )
         ]
         assert conn.execute(

@@ -7,7 +7,7 @@ A kill anywhere leaves the object as if it had never been touched; several runs 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,18 +15,17 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
-from callmart.contracts import Entity, load_entities
+from callmart.contracts import Entity
 from callmart.landing import ledger
 from callmart.landing.errors import FileError
 from callmart.landing.ledger import LedgerObject
-from callmart.landing.mappings import EntityRows, Mappings, Route, TableFiles, load_mappings
+from callmart.landing.mappings import Mappings, Route, TableFiles, load_mappings
 from callmart.landing.store import ObjectGoneError, ObjectStore
 from callmart.settings import Settings
 from callmart.warehouse import connect, copy_rows, copy_table
 
 if TYPE_CHECKING:
     from callmart.landing.rows import CheckedRows
-    from callmart.landing.tables import Chunk, RejectedRow
 
 log = logging.getLogger(__name__)
 
@@ -200,26 +199,20 @@ class _ExtractLoad:
         files: TableFiles,
         outcome: dict[str, Any],
     ) -> None:
+        from callmart.landing.extracts import Extract
         from callmart.landing.rows import Locale
 
         self._conn = conn
         self._store = store
         self._taken = taken
         self._route = route
-        self._files = files
         self._outcome = outcome
-        self._locale = Locale(
+        locale = Locale(
             mappings.source_time_zone(route.source, route.tables),
             mappings.source_country(route.source, route.tables),
         )
-        names = {route.entity} if route.entity else {rows.entity for rows in self._files.rows}
-        self._entities: dict[str, Entity] = {
-            name: load_entities()[name] for name in sorted(filter(None, names))
-        }
-        self._notices: dict[tuple[str, str], str] = {}
-        self._rejected: list[tuple[str | None, RejectedRow]] = []
-        self._seen_fields: set[str] = set()
-        self._flags: dict[tuple[str, str], int] = {}
+        self._extract = Extract(route, files, locale)
+        self._entities = self._extract.entities
         self._loaded = 0
 
     def run(self) -> None:
@@ -230,22 +223,28 @@ class _ExtractLoad:
                 return
             if self._taken.attempts:
                 self._forget_rows()
-            numbers = self._read(file)
+            self._read(file)
         self._outcome.pop("quarantined_twin", None)
-        for (kind, subject), count in self._flags.items():
-            self._notices[(kind, subject)] = f"{count} rows"
-        ledger.note(
-            self._conn,
-            self._taken.object_id,
-            [(kind, subject, detail) for (kind, subject), detail in self._notices.items()],
-        )
-        ledger.quarantine_rows(self._conn, self._taken, self._rejected)
+        ledger.note(self._conn, self._taken.object_id, self._extract.notices())
+        ledger.quarantine_rows(self._conn, self._taken, self._extract.rejected)
         self._outcome |= {
             "status": "loaded",
-            "rows_read": numbers,
+            "rows_read": self._extract.rows_read,
             "rows_loaded": self._loaded,
-            "rows_quarantined": len(self._rejected),
+            "rows_quarantined": len(self._extract.rejected),
         }
+
+    def _read(self, file: IO[bytes]) -> None:
+        extract = self._extract
+        try:
+            for entity, checked in extract.parts(file):
+                self._copy(entity, checked)
+        finally:
+            self._outcome |= {
+                "encoding": extract.encoding,
+                "compression": extract.compression,
+                "delimiter": extract.delimiter,
+            }
 
     def _is_duplicate(self, content: str) -> bool:
         """Whether these bytes came under another key of the same entity and day.
@@ -312,117 +311,6 @@ class _ExtractLoad:
                 (self._taken.object_id,),
             )
         self._conn.execute("delete from ops.notices where object_id = %s", (self._taken.object_id,))
-
-    def _read(self, file: IO[bytes]) -> int:
-        """Load all chunks; returns the number of the last row."""
-        from callmart.landing.projection import unwrap
-
-        last = 0
-        fault: str | None = None
-        is_checked = False
-        for delivered, is_header_fixed in self._chunks(file):
-            chunk = unwrap(delivered, self._files.unwrap)
-            self._seen_fields |= {str(name) for name in chunk.frame.columns}
-            if len(chunk.row_numbers):
-                last = max(last, int(chunk.row_numbers[-1]))
-            if chunk.rejected:
-                last = max(last, chunk.rejected[-1].row_number)
-            if is_header_fixed and not is_checked:
-                fault = self._header_fault()
-                is_checked = True
-            if fault is None:  # else only the rows are counted
-                self._rejected += [(self._route.entity, row) for row in chunk.rejected]
-                if len(chunk.frame):
-                    self._load_chunk(chunk)
-        if not is_checked:
-            fault = self._header_fault()
-        if fault is not None:
-            raise FileError("missing_column", fault, last)
-        return last
-
-    def _chunks(self, file: IO[bytes]) -> Iterator[tuple[Chunk, bool]]:
-        """Chunks, and whether their columns are those of the whole file."""
-        from callmart.landing import tables, texts
-
-        extension = self._files.format or self._route.extension.split(".")[0]
-        magic = file.read(4)
-        file.seek(0)
-        if magic == b"PAR1":
-            if extension != "parquet":
-                self._notices[("format", "parquet")] = f"named .{self._route.extension}"
-            for chunk in tables.read_parquet(file):
-                yield chunk, True
-            return
-        if extension == "parquet":
-            raise FileError("unreadable", "unreadable: not Parquet, whatever the name says")
-        text = texts.open_text(file, self._files.encoding)
-        self._outcome |= {"encoding": text.encoding, "compression": text.compression}
-        is_named_gz = self._route.extension.endswith(".gz")
-        if self._files.format is None and is_named_gz != (text.compression == "gzip"):
-            self._notices[("compression", text.compression or "none")] = (
-                f"named .{self._route.extension}"
-            )
-        with text.file:
-            if extension == "jsonl":
-                for chunk in tables.read_json_lines(text.file):
-                    yield chunk, False
-            elif extension == "json":
-                for chunk in tables.read_json_documents(text.file):
-                    yield chunk, False
-            else:
-                dialect = tables.CsvDialect(
-                    self._files.delimiter, self._files.header, self._files.has_quotes
-                )
-                reader = tables.CsvReader(text.file, dialect, self._known_names())
-                self._outcome["delimiter"] = reader.delimiter
-                self._seen_fields |= set(reader.header)
-                for chunk in reader:
-                    yield chunk, True
-
-    def _known_names(self) -> list[str]:
-        if self._route.entity:
-            return list(self._entities[self._route.entity].columns)
-        return sorted(set().union(*(rows.read_fields() for rows in self._files.rows)))
-
-    def _header_fault(self) -> str | None:
-        """Which required columns the file does not have."""
-        seen = {name.casefold() for name in self._seen_fields}
-        if self._route.entity:
-            required = self._entities[self._route.entity].required
-            missing = [name for name in required if name not in seen]
-        else:
-            missing = []
-            for rows in self._files.rows:
-                for name in self._entities[rows.entity].required:
-                    only = EntityRows.model_construct(
-                        entity=rows.entity, fields={name: rows.fields[name]}, explode=rows.explode
-                    )
-                    fields = {field_name.casefold() for field_name in only.read_fields()}
-                    if fields and not fields & seen and rows.when is None:
-                        missing.append(f"{rows.fields[name]} (for {rows.entity}.{name})")
-        if not missing:
-            return None
-        found = ", ".join(sorted(self._seen_fields))[:500]
-        listed = " and ".join([", ".join(missing[:-1]), missing[-1]] if missing[1:] else missing)
-        subject = f"columns {listed} are" if missing[1:] else f"column {listed} is"
-        return f"wrong header: the required {subject} missing (found: {found})"
-
-    def _load_chunk(self, chunk: Chunk) -> None:
-        from callmart.landing.projection import project_contract, project_mapped
-
-        if self._route.entity:
-            parts = project_contract(
-                self._entities[self._route.entity], chunk, self._files, self._locale
-            )
-        else:
-            parts = project_mapped(self._entities, chunk, self._files, self._locale)
-        for entity, checked, unknown in parts:
-            self._rejected += [(entity.name, row) for row in checked.rejected]
-            for key, count in checked.flag_counts.items():
-                self._flags[key] = self._flags.get(key, 0) + count
-            for name in unknown:
-                self._notices[("unknown_column", name)] = f"kept in _extra of {entity.name}"
-            self._copy(entity, checked)
 
     def _copy(self, entity: Entity, checked: CheckedRows) -> None:
         import pyarrow as pa

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib import resources
@@ -21,6 +23,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
+    PositiveInt,
     ValidationError,
     field_validator,
     model_validator,
@@ -28,8 +32,14 @@ from pydantic import (
 
 from callmart.contracts import load_entities
 from callmart.contracts.outcomes import OUTCOMES
-from callmart.landing.errors import FileError, MappingError
-from callmart.landing.expressions import ExpressionError, check_condition, check_expression
+from callmart.landing.errors import FileError, MappingError, MappingFault
+from callmart.landing.expressions import (
+    ExpressionError,
+    check_condition,
+    check_explode,
+    check_expression,
+    explode_steps,
+)
 from callmart.settings import Settings
 
 RECORDING_EXTENSIONS = (
@@ -37,6 +47,10 @@ RECORDING_EXTENSIONS = (
 )  # fmt: skip
 TRANSCRIPT_EXTENSIONS = ("json", "srt", "vtt")
 TABLE_EXTENSIONS = ("csv", "csv.gz", "jsonl", "jsonl.gz", "parquet")
+
+
+FILE_FIELDS = ("_key", "_delivered_on", "_row_number")
+"""Fields that every record has: the object's key, its day of delivery, the record's number in the file."""
 
 
 def _check_zone(name: str) -> str:
@@ -63,6 +77,18 @@ def _check_pattern(pattern: str) -> str:
     return pattern
 
 
+def _check_line_pattern(pattern: str) -> str:
+    import re2
+
+    try:
+        compiled = re2.compile(pattern)
+    except re2.error as error:
+        raise ValueError(f"not a pattern of RE2: {pattern}: {error}") from error
+    if not compiled.groupindex:
+        raise ValueError(f"the pattern {pattern} names no group: (?P<name>…)")
+    return pattern
+
+
 TimeZone = Annotated[str, AfterValidator(_check_zone)]
 Country = Annotated[str, AfterValidator(_check_country)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
@@ -80,8 +106,9 @@ class EntityRows(_Strict):
     """Column of the contract → expression."""
     when: dict[str, Any] | None = None
     """Records for which this condition does not hold give no row."""
-    explode: str | None = None
-    """Path of an array: a row for each element; the element's fields stand under `item`."""
+    explode: str | dict[str, Any] | None = None
+    """Path of an array: a row for each element; the element's fields stand under `item`. Or, for arrays
+    within arrays, names of the elements → paths, from the outermost inwards."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -91,24 +118,45 @@ class EntityRows(_Strict):
         entity = entities[self.entity]
         for column in self.fields:
             if column not in entity.columns:
-                raise ValueError(f"{self.entity} has no column {column}")
+                reason = f"{self.entity} has no column {column}"
+                raise ExpressionError(reason, ("fields", column))
         missing = [name for name in entity.required if name not in self.fields]
         if missing:
             raise ValueError(f"{self.entity} needs {', '.join(missing)}")
-        try:
-            self.read_fields()
-        except ExpressionError as error:
-            raise ValueError(str(error)) from error
+        self.read_fields()
         return self
 
     def read_fields(self) -> set[str]:
-        """Names of the fields of the file that this reads."""
-        names: set[str] = set() if self.explode is None else {self.explode.split(".")[0]}
+        """Names of the fields of the file that this reads. Raises ExpressionError."""
+        names: set[str] = set()
         for column, expression in self.fields.items():
-            names |= check_expression(expression, f"{self.entity}.{column}")
+            with _below("fields", column):
+                names |= check_expression(expression, f"{self.entity}.{column}")
         if self.when is not None:
-            names |= check_condition(self.when, f"{self.entity}.when")
-        return names
+            with _below("when"):
+                names |= check_condition(self.when, f"{self.entity}.when")
+        if self.explode is not None:
+            with _below("explode"):
+                names |= check_explode(self.explode, f"{self.entity}.explode")
+        return names - set(FILE_FIELDS)
+
+    def column_fields(self, column: str) -> set[str]:
+        """Names of the fields of the file that a column needs."""
+        names = check_expression(self.fields[column], column)
+        if self.explode is not None:
+            elements = {name for name, _ in explode_steps(self.explode)}
+            names |= check_explode(self.explode, "explode")
+            names = {name for name in names if name.split(".")[0] not in elements}
+        return names - set(FILE_FIELDS)
+
+
+@contextmanager
+def _below(*path: str) -> Iterator[None]:
+    """What goes wrong within stands below this path of the rule."""
+    try:
+        yield
+    except ExpressionError as error:
+        raise ExpressionError(str(error), (*path, *error.path)) from error
 
 
 class TableFiles(_Strict):
@@ -120,14 +168,30 @@ class TableFiles(_Strict):
     rows: list[EntityRows] = []
     format: Literal["csv", "jsonl", "json", "parquet"] | None = None
     encoding: str | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    delimiter: Annotated[str, Field(min_length=1)] | None = None
+    """One character, several, or `blanks`: runs of blanks and tabs."""
     header: list[str] | None = None
     """Names for the columns of a file without a header."""
+    columns: dict[str, tuple[PositiveInt, PositiveInt | None]] = {}
+    """Columns of fixed width: name → first and last place, from 1; no last place: to the line's end."""
+    pattern: Annotated[str, AfterValidator(_check_line_pattern)] | None = None
+    """RE2 with named groups that a line is; the groups are the columns."""
+    skip_lines: NonNegativeInt = 0
+    """Lines before the header or the first record."""
+    skip_footer: NonNegativeInt = 0
+    """Lines after the last record, blank ones not counted."""
+    ignore_lines: list[Pattern] = []
+    """Lines in which one of these patterns is found are no records."""
+    nulls: dict[str, list[str]] = {}
+    """Field of the file (`*`: every field) → words that stand there for nothing."""
     has_quotes: bool = True
     unwrap: str | None = None
-    """The record is what stands in this field, where a record has it (an event bus's envelope)."""
+    """The record is what stands in this field, where a record has it (an event bus's envelope); of an
+    array each element is a record (a page of results)."""
     ignore_fields: list[str] = []
     """Known and not wanted: kept with the rest of the unknown, but not reported."""
+    drop_fields: list[str] = []
+    """Never kept (passwords, what nobody may hold), unless an expression reads them."""
     time_zone: TimeZone | None = None
     country: Country | None = None
     words: dict[str, dict[str, str | None]] = {}
@@ -142,7 +206,18 @@ class TableFiles(_Strict):
                 "".encode(self.encoding)
             except LookupError as error:
                 raise ValueError(f"unknown encoding {self.encoding}") from error
+        if bool(self.columns) + bool(self.pattern) + bool(self.delimiter) > 1:
+            raise ValueError("delimiter, columns and pattern exclude each other")
+        if self.header is not None and (self.columns or self.pattern):
+            raise ValueError("columns and pattern name the fields; a header does so again")
+        if self._has_layout and self.format not in (None, "csv"):
+            raise ValueError(f"{self.format} has no lines, delimiters or columns")
         return self
+
+    @property
+    def _has_layout(self) -> bool:
+        given = (self.delimiter, self.header, self.columns, self.pattern)
+        return any(given) or bool(self.skip_lines or self.skip_footer or self.ignore_lines)
 
 
 class MediaFiles(_Strict):
@@ -239,6 +314,8 @@ class Route:
     """Only in the contract's own layout."""
     call_id: str | None = None
     side: Literal["both", "agent", "customer"] = "both"
+    key: str = ""
+    """The object's key; of extracts alone."""
 
 
 @dataclass
@@ -322,13 +399,16 @@ class Mappings:
         lowered = name.lower()
         for extension in sorted(TABLE_EXTENSIONS, key=len, reverse=True):
             if lowered.endswith(f".{extension}"):
-                return Route("crm", source, delivered_on, extension, part, entity)
-        if part.format is not None:
-            return Route("crm", source, delivered_on, part.format, part, entity)
-        raise FileError(
-            "unknown_extension",
-            f"the name {name} ends in none of {', '.join(TABLE_EXTENSIONS)}",
-        )
+                break
+        else:
+            # Where a mapping has rules, its glob has decided that this is an extract.
+            extension = part.format or ("csv" if part.rows else "")
+        if not extension:
+            raise FileError(
+                "unknown_extension",
+                f"the name {name} ends in none of {', '.join(TABLE_EXTENSIONS)}",
+            )
+        return Route("crm", source, delivered_on, extension, part, entity, key=key)
 
 
 def _media_route(name: str, kind: Any, source: str, part: MediaFiles, delivered_on: date) -> Route:
@@ -367,21 +447,69 @@ def split_media_name(
 
 
 def parse_mapping(text: str, name: str) -> SourceMapping:
-    """A source mapping from YAML text. Raises MappingError naming the file, the place, the fault."""
+    """A source mapping from YAML text. Raises MappingError naming file, line, place and fault."""
     try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise MappingError(f"{name}: not YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise MappingError(name, [MappingFault(line, column, "", f"not YAML: {reason}")]) from error
     if not isinstance(document, dict):
-        raise MappingError(f"{name}: a source mapping is a YAML mapping")
+        fault = MappingFault(1, 1, "", "a source mapping is a YAML mapping")
+        raise MappingError(name, [fault])
+    doubled = list(_doubled_keys(root, set()))
+    if doubled:
+        raise MappingError(name, doubled)
     try:
         return SourceMapping.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise MappingError(f"{name}: {faults}") from error
+        faults = []
+        for found in error.errors():
+            place = tuple(found["loc"])
+            cause = found.get("ctx", {}).get("error")
+            path = (*place, *cause.path) if isinstance(cause, ExpressionError) else place
+            reason = str(cause) if isinstance(cause, ValueError) else found["msg"]
+            shown = ".".join(str(part) for part in place)
+            faults.append(MappingFault(*_position(root, path), shown, reason))
+        raise MappingError(name, faults) from error
+
+
+def _position(node: Any, path: tuple[str | int, ...]) -> tuple[int, int]:
+    """Line and column (from 1) of what a path leads to, as far as it leads."""
+    mark = node.start_mark
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [pair for pair in node.value if pair[0].value == str(part)]
+            if not found:
+                continue
+            mark, node = found[0][0].start_mark, found[0][1]
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
+        ):
+            node = node.value[part]
+            mark = node.start_mark
+    return mark.line + 1, mark.column + 1
+
+
+def _doubled_keys(node: Any, seen: set[int]) -> Iterator[MappingFault]:
+    if id(node) in seen:  # an alias
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            if key.value in keys and isinstance(key, yaml.ScalarNode):
+                mark = key.start_mark
+                reason = f"the key {key.value} stands here twice"
+                yield MappingFault(mark.line + 1, mark.column + 1, "", reason)
+            if isinstance(key, yaml.ScalarNode):
+                keys.add(key.value)
+            yield from _doubled_keys(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _doubled_keys(value, seen)
 
 
 def own_sources_folder(settings: Settings) -> Path:
@@ -389,26 +517,33 @@ def own_sources_folder(settings: Settings) -> Path:
     return settings.home / "sources"
 
 
+def shipped_sources() -> dict[str, SourceMapping]:
+    """The mappings that come with callmart, by source."""
+    shipped = resources.files("callmart.landing").joinpath("sources").iterdir()
+    files = sorted((file for file in shipped if file.name.endswith(".yaml")), key=lambda f: f.name)
+    return _merged({}, [(file.name, file.read_text(encoding="utf-8")) for file in files])
+
+
+def _merged(
+    sources: dict[str, SourceMapping], texts: list[tuple[str, str]]
+) -> dict[str, SourceMapping]:
+    for name, text in texts:
+        mapping = parse_mapping(text, name)
+        known = sources.get(mapping.source)
+        sources[mapping.source] = known.merge(mapping) if known else mapping
+    return sources
+
+
 def load_mappings(settings: Settings) -> Mappings:
     """The shipped mappings and those of the settings' folder. Raises MappingError."""
-    shipped = resources.files("callmart.landing").joinpath("sources").iterdir()
-    texts = [
-        (file.name, file.read_text(encoding="utf-8"))
-        for file in shipped
-        if file.name.endswith(".yaml")
-    ]
-    texts.sort()
+    texts: list[tuple[str, str]] = []
     for folder in (own_sources_folder(settings), settings.sources_dir):
         if folder is not None and folder.is_dir():
             texts += [
                 (str(path), path.read_text(encoding="utf-8"))
                 for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
             ]
-    sources: dict[str, SourceMapping] = {}
-    for name, text in texts:
-        mapping = parse_mapping(text, name)
-        known = sources.get(mapping.source)
-        sources[mapping.source] = known.merge(mapping) if known else mapping
+    sources = _merged(shipped_sources(), texts)
     return Mappings(sources, settings.business_time_zone, settings.default_country)
 
 
@@ -421,13 +556,13 @@ def read_dispositions_csv(path: Path) -> dict[str, str | None]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         if not {"disposition", "outcome"} <= set(reader.fieldnames or ()):
-            raise MappingError(f"{path.name}: the columns disposition and outcome are needed")
+            raise MappingError(path.name, "the columns disposition and outcome are needed")
         for number, row in enumerate(reader, 1):
             word, outcome = (row["disposition"] or "").strip(), (row["outcome"] or "").strip()
             if not word:
-                raise MappingError(f"{path.name}: row {number}: the disposition is empty")
+                raise MappingError(path.name, f"row {number}: the disposition is empty")
             if outcome and outcome not in OUTCOMES:
-                raise MappingError(f"{path.name}: row {number}: {outcome} is no outcome")
+                raise MappingError(path.name, f"row {number}: {outcome} is no outcome")
             words[word] = outcome or None
     return words
 

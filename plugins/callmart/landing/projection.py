@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from callmart.contracts import Entity
-from callmart.landing.expressions import Evaluator
-from callmart.landing.mappings import EntityRows, TableFiles
+from callmart.landing.expressions import Evaluator, Findings, explode
+from callmart.landing.mappings import EntityRows, Route, TableFiles
 from callmart.landing.rows import CheckedRows, Locale, as_text, check_rows
 from callmart.landing.tables import Chunk, object_frame
 
-PARTS_A_RULE = 1000
+PARTS_A_RULE = 1_000_000
 """`_row_part` = place of the rule in the mapping × this + place in the exploded array."""
 
 Part = tuple[Entity, CheckedRows, list[str]]
@@ -23,16 +23,21 @@ Part = tuple[Entity, CheckedRows, list[str]]
 
 
 def unwrap(chunk: Chunk, name: str | None) -> Chunk:
-    """The records inside an envelope; a record without one stays as it is."""
+    """The records inside an envelope or a page; a record without one stays as it is."""
     if name is None or name not in chunk.frame.columns:
         return chunk
-    records: list[dict[str, Any]] = [
-        record[name]
-        if isinstance(record[name], dict)
-        else {str(field): value for field, value in record.items()}
-        for record in chunk.frame.to_dict("records")
-    ]
-    return replace(chunk, frame=object_frame(records))
+    records: list[dict[str, Any]] = []
+    numbers: list[int] = []
+    for number, record in zip(chunk.row_numbers, chunk.frame.to_dict("records"), strict=True):
+        inner = record[name]
+        found = [inner] if isinstance(inner, dict) else inner
+        if not isinstance(found, list):
+            found = [{str(field): value for field, value in record.items()}]
+        records += [one for one in found if isinstance(one, dict)]
+        numbers += [number] * (len(records) - len(numbers))
+    return replace(
+        chunk, frame=object_frame(records), row_numbers=np.array(numbers, dtype=np.int64)
+    )
 
 
 def project_contract(
@@ -54,43 +59,68 @@ def project_contract(
 
 
 def project_mapped(
-    entities: dict[str, Entity], chunk: Chunk, files: TableFiles, locale: Locale
+    entities: dict[str, Entity], chunk: Chunk, route: Route, locale: Locale, taken: set[int]
 ) -> Iterator[Part]:
-    """Rows by the expressions of a source mapping. What no rule reads goes to the first rule's rows."""
+    """Rows by the expressions of a source mapping. What no rule reads goes to the first rule's rows.
+
+    The numbers of the records that a rule takes are added to `taken`.
+    """
+    files = route.tables
+    if files is None:
+        raise ValueError(f"{route.key} is no extract")
     read = {name for rows in files.rows for name in rows.read_fields()}
-    rest = [name for name in chunk.frame.columns if str(name) not in read]
+    dropped = {*read, *files.drop_fields}
+    rest = [name for name in chunk.frame.columns if str(name) not in dropped]
+    chunk = _with_file_fields(_without_nulls(chunk, files.nulls), route)
     for place, rows in enumerate(files.rows):
         entity = entities[rows.entity]
         selected = _select(chunk, rows, locale)
+        taken.update(selected.row_numbers.tolist())
         if not len(selected.frame):
             continue
         evaluator = Evaluator(selected.frame, locale.time_zone)
-        columns = {
-            column: evaluator.value(expression) for column, expression in rows.fields.items()
-        }
+        columns: dict[str, pd.Series[Any]] = {}
+        findings: dict[str, Findings] = {}
+        for column, expression in rows.fields.items():
+            columns[column], findings[column] = evaluator.column(expression)
         _apply_words(columns, files)
         is_first = place == 0
         extra = selected.frame[rest if is_first else []]
         unknown = [str(name) for name in rest if str(name) not in files.ignore_fields]
         parts = _parts(selected.row_numbers) + place * PARTS_A_RULE
         checked = check_rows(
-            entity, columns, extra, selected.row_numbers, parts.astype(np.int32), locale
+            entity, columns, extra, selected.row_numbers, parts.astype(np.int32), locale, findings
         )
         yield entity, checked, unknown if is_first else []
+
+
+def _without_nulls(chunk: Chunk, nulls: dict[str, list[str]]) -> Chunk:
+    """The chunk with the words that stand for nothing taken out."""
+    if not nulls:
+        return chunk
+    everywhere = nulls.get("*", [])
+    frame = chunk.frame.copy()
+    for name in frame.columns:
+        words = [*everywhere, *nulls.get(str(name), [])]
+        if words:
+            frame[name] = frame[name].mask(as_text(frame[name]).str.strip().isin(words))
+    return replace(chunk, frame=frame)
+
+
+def _with_file_fields(chunk: Chunk, route: Route) -> Chunk:
+    frame = chunk.frame.assign(
+        _key=route.key,
+        _delivered_on=str(route.delivered_on),
+        _row_number=chunk.row_numbers.astype(str),
+    )
+    return replace(chunk, frame=frame)
 
 
 def _select(chunk: Chunk, rows: EntityRows, locale: Locale) -> Chunk:
     """The records a rule takes, an element of its array each."""
     if rows.explode is not None:
-        frame = chunk.frame.assign(
-            item=Evaluator(chunk.frame, locale.time_zone).value(rows.explode)
-        )
-        frame["item"] = frame["item"].map(lambda v: v if isinstance(v, list) and v else [None])
-        repeats = frame["item"].map(len).to_numpy()
-        numbers = np.repeat(chunk.row_numbers, repeats)
-        frame = frame.explode("item", ignore_index=True)
-        keep = frame["item"].notna().to_numpy()
-        chunk = replace(chunk, frame=frame[keep].reset_index(drop=True), row_numbers=numbers[keep])
+        frame, parents = explode(chunk.frame, rows.explode, locale.time_zone)
+        chunk = replace(chunk, frame=frame, row_numbers=chunk.row_numbers[parents])
     if rows.when is not None and len(chunk.frame):
         keep = Evaluator(chunk.frame, locale.time_zone).holds(rows.when).to_numpy(dtype=bool)
         chunk = replace(

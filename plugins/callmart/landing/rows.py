@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callmart.contracts import Column, Entity
+from callmart.landing.expressions import Findings
 from callmart.landing.tables import RejectedRow
 
 # ISO 8601 calendar dates and times, extended or basic, with or without offset.
@@ -301,8 +302,9 @@ def check_rows(
     row_numbers: np.ndarray[Any, np.dtype[np.int64]],
     row_parts: np.ndarray[Any, np.dtype[np.int32]],
     locale: Locale,
+    findings: dict[str, Findings] | None = None,
 ) -> CheckedRows:
-    """Convert and check the rows of one chunk.
+    """Convert and check the rows of one chunk. `findings`: by column, what computing it found odd.
 
     `columns`: the entity's columns that the source delivers, all of one length; `extra`: what the
     contract does not know, kept as JSON. All other columns of the entity are null.
@@ -317,6 +319,10 @@ def check_rows(
         if series is None:
             series = pd.Series([None] * count, dtype="str")
         series = series.reset_index(drop=True)
+        unread: set[int] = set()
+        if findings and column.name in findings:
+            unread = _unread(column, series, findings[column.name], faults)
+            series = _known_words(column, series, findings[column.name], flags, flag_counts)
         converted = _convert(column, series, locale)
         arrays.update(converted.arrays)
         for index in np.flatnonzero(converted.bad).tolist():
@@ -331,6 +337,8 @@ def check_rows(
                 empty = empty | (text.str.strip() == "").fillna(False).to_numpy(dtype=bool)
             kind = "key" if column.key else "required column"
             for index in np.flatnonzero(empty).tolist():
+                if index in unread:
+                    continue
                 faults.setdefault(index, []).append(
                     (f"{kind.split()[0]}_empty", f"the {kind} {column.name} is empty")
                 )
@@ -370,6 +378,47 @@ def check_rows(
         keep[list(faults)] = False
         table = table.filter(pa.array(keep))
     return CheckedRows(table, rejected, flag_counts)
+
+
+def _unread(
+    column: Column,
+    series: pd.Series[Any],
+    findings: Findings,
+    faults: dict[int, list[tuple[str, str]]],
+) -> set[int]:
+    """Enter as faults what was given and could not be read, where nothing else gave a value."""
+    is_empty = series.isna().to_numpy()
+    found: set[int] = set()
+    for mask, rule, what, text in findings.unread:
+        for index in np.flatnonzero(mask & is_empty).tolist():
+            if index not in found:
+                shown = str(text.iloc[index])[:200].replace("\x00", "\ufffd")
+                faults.setdefault(index, []).append((rule, f"{column.name} is not {what}: {shown}"))
+                found.add(index)
+    return found
+
+
+def _known_words(
+    column: Column,
+    series: pd.Series[Any],
+    findings: Findings,
+    flags: dict[int, dict[str, str]],
+    flag_counts: dict[tuple[str, str], int],
+) -> pd.Series[Any]:
+    """Flag and count words that a code map does not know; of a list that is not obligatory, drop them."""
+    for mask, words in findings.unknown:
+        rows = mask
+        if column.type == "enum":
+            given = as_text(series).str.strip().str.lower()
+            rows = mask & ~given.isin(column.values).to_numpy(dtype=bool)
+        for index in np.flatnonzero(rows).tolist():
+            word = str(words.iloc[index])[:200].replace("\x00", "\ufffd")
+            flags.setdefault(index, {})[column.name] = f"the mapping does not know the word {word}"
+            key = ("unknown_word", f"{column.name}: {word}")
+            flag_counts[key] = flag_counts.get(key, 0) + 1
+        if column.type == "enum" and not column.is_required:
+            series = series.mask(rows)
+    return series
 
 
 def _extra_texts(extra: pd.DataFrame, faults: dict[int, list[tuple[str, str]]]) -> list[str | None]:

@@ -11,9 +11,11 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import IO, Any
 
 import numpy as np
@@ -69,6 +71,130 @@ def _clean_header(names: list[str]) -> list[str]:
             raise FileError("duplicate_header", f"the header names {name} twice")
         seen.add(name.casefold())
     return names
+
+
+@dataclass
+class LineLayout:
+    """How a text of one record a line is laid out that no CSV reader takes; one of the three is given."""
+
+    delimiter: str | None = None
+    """Several characters, or `blanks`: runs of blanks and tabs."""
+    columns: dict[str, tuple[int, int | None]] | None = None
+    """Name → first and last place, from 1."""
+    pattern: str | None = None
+    """RE2 with named groups that the whole line is."""
+    header: list[str] | None = None
+    """Names of the columns of a delimited file that has no header."""
+
+
+def without_lines(
+    file: IO[bytes], target: IO[bytes], skip: int, skip_footer: int, ignore: Sequence[str]
+) -> None:
+    """Copy a text without its first and last lines, and without those that a pattern finds.
+
+    Blank lines are left out, too, and count for nothing at the end.
+    """
+    patterns = [re.compile(pattern.encode()) for pattern in ignore]
+    held: deque[bytes] = deque()
+    for number, line in enumerate(file):
+        if number < skip or any(pattern.search(line.rstrip(b"\r\n")) for pattern in patterns):
+            continue
+        if not line.strip():
+            continue
+        held.append(line)
+        if len(held) > skip_footer:
+            target.write(held.popleft())
+    target.seek(0)
+
+
+class LineReader:
+    """Reads a text of one record a line, by fixed places, by a pattern, or by a wide delimiter."""
+
+    def __init__(self, file: IO[bytes], layout: LineLayout) -> None:
+        self._lines = (line for line in file if line.strip())
+        self._split = self._splitter(layout)
+        self.delimiter = layout.delimiter
+        if layout.columns is not None:
+            self.header = list(layout.columns)
+        elif layout.pattern is not None:
+            self.header = _group_names(layout.pattern)
+        elif layout.header is not None:
+            self.header = layout.header
+        else:
+            first = next(self._lines, b"").decode("utf-8").strip("\r\n")
+            if not first:
+                raise FileError("empty_file", "the file is empty")
+            self.header = _clean_header([name or "" for name in self._split(first) or []])
+
+    @staticmethod
+    def _splitter(layout: LineLayout) -> Callable[[str], list[str | None] | None]:
+        if layout.columns is not None:
+            slices = [slice(first - 1, last) for first, last in layout.columns.values()]
+            return lambda line: [line[part].strip() or None for part in slices]
+        if layout.pattern is not None:
+            import re2
+
+            compiled = re2.compile(layout.pattern)
+            names = _group_names(layout.pattern)
+
+            def match(line: str) -> list[str | None] | None:
+                found = compiled.fullmatch(line)
+                return [found.group(name) or None for name in names] if found else None
+
+            return match
+        if layout.delimiter == "blanks":
+            return lambda line: list(re.split(r"[ \t]+", line.strip(" \t")))
+        delimiter = layout.delimiter or ","
+        return lambda line: [field.strip() or None for field in line.split(delimiter)]
+
+    def __iter__(self) -> Iterator[Chunk]:
+        number = 0
+        while batch := list(islice(self._lines, CHUNK_ROWS)):
+            rows: list[list[str | None]] = []
+            numbers: list[int] = []
+            rejected: list[RejectedRow] = []
+            for line in batch:
+                number += 1
+                fault = ("nul_character", "the row holds a NUL character") if 0 in line else None
+                fields = None
+                if fault is None:
+                    fields = self._split(line.decode("utf-8").strip("\r\n"))
+                    fault = self._fault(fields)
+                if fields is None or fault is not None:
+                    rejected.append(
+                        RejectedRow(
+                            number,
+                            *(fault or ("ragged_row", "")),
+                            payload={"line": _printable(line.rstrip(b"\r\n"))},
+                        )
+                    )
+                else:
+                    rows.append(fields)
+                    numbers.append(number)
+            columns = zip(*rows, strict=True) if rows else ([] for _ in self.header)
+            frame = pd.DataFrame(
+                {
+                    name: pd.Series(list(values), dtype="str")
+                    for name, values in zip(self.header, columns, strict=True)
+                }
+            )
+            yield Chunk(frame, np.array(numbers, dtype=np.int64), rejected)
+        if not number:
+            raise FileError("empty_file", "the file has no record")
+
+    def _fault(self, fields: list[str | None] | None) -> tuple[str, str] | None:
+        if fields is None:
+            return "other_form", "the line has not the form that the mapping's pattern says"
+        if len(fields) != len(self.header):
+            return "ragged_row", f"{len(fields)} fields where the header has {len(self.header)}"
+        return None
+
+
+def _group_names(pattern: str) -> list[str]:
+    import re2
+
+    groups: dict[str, int] = re2.compile(pattern).groupindex
+    return sorted(groups, key=lambda name: groups[name])
 
 
 class CsvReader:
