@@ -104,8 +104,13 @@ where scores.evaluation = '{{ evaluation }}'
 The id of a phrase hit: the same for the same call, rule, kind and place, whatever version of the rule or of the
 matcher found it and however often. A missing phrase has no place.
 -#}
-{% macro phrase_hit_id() -%}
-md5(jsonb_build_array(call_id, rule_id, kind, segment_index, char_start)::text)
+{% macro phrase_hit_id(relation) -%}
+md5(
+    jsonb_build_array(
+        {{ relation }}.call_id, {{ relation }}.rule_id, {{ relation }}.kind, {{ relation }}.segment_index,
+        {{ relation }}.char_start
+    )::text
+)
 {%- endmacro %}
 
 {#-

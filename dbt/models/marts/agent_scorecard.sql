@@ -111,7 +111,7 @@ days as (
 
 select
     days.agent_id,
-    agents.name as agent_name,
+    {{ masked_name("agents.name") }} as agent_name,
     agents.team,
     agents.agent_id is not null as is_known_agent,
     days.work_date,

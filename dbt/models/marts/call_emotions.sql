@@ -1,5 +1,6 @@
 select
     emotions.call_id,
+    calls.agent_id,
     emotions.side,
     emotions.family,
     emotions.is_selected,
@@ -38,4 +39,5 @@ select
     emotions.adjusted_trend_per_minute,
     emotions.adjusted_peak_index
 from {{ ref("int_emotions_adjusted") }} as emotions
+left join {{ ref("int_calls_reconciled") }} as calls on emotions.call_id = calls.call_id
 order by emotions.started_at, emotions.call_id, emotions.side, emotions.family

@@ -45,8 +45,8 @@ select
     calls.line_group,
     calls.line_mode,
     calls.carrier,
-    calls.from_number,
-    calls.to_number,
+    {{ masked_phone("calls.from_number") }} as from_number,
+    {{ masked_phone("calls.to_number") }} as to_number,
     calls.call_date,
     calls.half_hour_at,
     calls.started_at,
@@ -134,7 +134,7 @@ select
     calls.transcript_engine,
     calls.transcript_sha256,
     calls.source,
-    calls.extra,
+    {{ masked_json("calls.extra") }} as extra,
     calls.updated_at,
     calls.version_number
 from {{ ref("int_calls_reconciled") }} as calls

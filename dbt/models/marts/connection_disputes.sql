@@ -38,7 +38,7 @@ select
     calls.recording_country,
     coalesce(heard.recording_evidence, '[]') as recording_evidence,
     calls.announcement_outcome,
-    calls.announcement_text,
+    {{ masked_text("calls.announcement_text") }} as announcement_text,
     calls.outcome,
     calls.is_answered,
     calls.is_connected,

@@ -74,7 +74,7 @@ matches as (
     select
         case customer_match_method when 'ambiguous' then 'ambiguous_customer' else 'unmatched_customer' end
             as issue_type,
-        customer_number as subject,
+        {{ masked_phone("customer_number") }} as subject,
         call_id,
         source,
         'no id was delivered; by number or extension as of the start: ' || customer_match_method as detail,
@@ -84,7 +84,7 @@ matches as (
     union all
     select
         case line_match_method when 'ambiguous' then 'ambiguous_line' else 'unmatched_line' end as issue_type,
-        line_number as subject,
+        {{ masked_phone("line_number") }} as subject,
         call_id,
         source,
         'no id was delivered; by number or extension as of the start: ' || line_match_method as detail,

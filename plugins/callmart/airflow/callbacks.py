@@ -53,7 +53,7 @@ def _record(context: Mapping[str, Any], outcome: str) -> None:
         Jsonb({name: value for name, value in detail.items() if value is not None}),
     )
     try:
-        with connect(Settings.from_environment()) as connection:
+        with connect(Settings.from_environment().as_loader()) as connection:
             connection.execute(INSERT_STEP, row)
     except (psycopg.Error, ValueError) as error:
         # The step itself is done or failed by now; a warehouse that is away, or not configured,

@@ -20,6 +20,7 @@ from callmart.local.postgres import ensure_database
 from callmart.local.processes import write_file
 from callmart.settings import Settings
 from callmart.warehouse import migrate
+from callmart.warehouse.roles import ensure_logins
 
 
 def main() -> None:
@@ -30,6 +31,8 @@ def main() -> None:
     subprocess.run(["airflow", "db", "migrate"], check=True)
     _make_pools()
     migrate(settings)
+    with psycopg.connect(settings.warehouse_dsn, autocommit=True) as connection:
+        ensure_logins(connection, settings)
     _make_bucket(settings)
     logins = {"admin": os.environ["AIRFLOW_ADMIN_PASSWORD"]}
     path = os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]

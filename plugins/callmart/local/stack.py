@@ -33,6 +33,7 @@ from callmart.local.ports import HOST, find_free_port, is_free, listens
 from callmart.local.postgres import SUPERUSER, PostgresServer, memory_settings
 from callmart.local.processes import Service, ServiceError, write_file
 from callmart.settings import PROJECT_ROOT
+from callmart.warehouse.roles import LOADER, TRANSFORMER
 
 Progress = Callable[[str], None]
 
@@ -85,6 +86,9 @@ class Stack:
         made = {
             "postgres": secrets.token_urlsafe(24),
             "airflow_database": secrets.token_urlsafe(24),
+            "warehouse_loader": secrets.token_urlsafe(24),
+            "warehouse_transformer": secrets.token_urlsafe(24),
+            "pseudonyms": secrets.token_urlsafe(24),
             "airflow_login": secrets.token_urlsafe(12),
             "airflow_fernet_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             "airflow_jwt": secrets.token_urlsafe(48),
@@ -153,6 +157,14 @@ class Stack:
             "CALLMART_WAREHOUSE_DSN": (
                 f"postgresql://{SUPERUSER}:{known['postgres']}@{database}/callmart"
             ),
+            # The tasks load and build as these; the rest (reports, alerts, the command line) as the owner.
+            "CALLMART_LOADER_DSN": (
+                f"postgresql://{LOADER}:{known['warehouse_loader']}@{database}/callmart"
+            ),
+            "CALLMART_TRANSFORMER_DSN": (
+                f"postgresql://{TRANSFORMER}:{known['warehouse_transformer']}@{database}/callmart"
+            ),
+            "CALLMART_PSEUDONYM_KEY": known["pseudonyms"],
             "CALLMART_BUCKET": bucket,
             "CALLMART_S3_ENDPOINT_URL": endpoint,
             "CALLMART_SMTP_HOST": HOST,
@@ -359,12 +371,17 @@ class Stack:
             client.create_bucket(Bucket=environment["CALLMART_BUCKET"])
 
     def _migrate_warehouse(self, environment: Mapping[str, str]) -> None:
-        from callmart.warehouse import MigrationError, migrate
+        from callmart.settings import Settings
+        from callmart.warehouse import MigrationError, connect, migrate
+        from callmart.warehouse.roles import ensure_logins
 
+        settings = Settings.from_environment(dict(environment))
         try:
-            migrate(environment["CALLMART_WAREHOUSE_DSN"])
+            migrate(settings)
         except MigrationError as error:
             raise ServiceError(f"warehouse: {error}") from error
+        with connect(settings, autocommit=True) as connection:
+            ensure_logins(connection, settings)
 
     def _start_airflow(
         self, down: list[str], environment: Mapping[str, str], tell: Progress

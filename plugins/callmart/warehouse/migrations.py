@@ -18,9 +18,9 @@ from psycopg import sql
 from callmart.contracts import Entity, load_entities
 from callmart.settings import Settings
 from callmart.warehouse.connection import connect
+from callmart.warehouse.roles import RoleError, ensure_roles
 
 MIGRATION_LOCK = 0x63616C6C  # "call": one migration at a time in a database
-BI_ROLE = "bi_reader"
 
 # Rows are written in one transaction with their ledger row, which is locked then: a foreign key would
 # find nothing and cost a look-up for every row of a COPY.
@@ -195,17 +195,7 @@ def _make_raw_tables(conn: psycopg.Connection, entities: dict[str, Entity]) -> l
 
 
 def _make_roles(conn: psycopg.Connection) -> list[str]:
-    found = conn.execute("select 1 from pg_roles where rolname = %s", (BI_ROLE,)).fetchone()
-    if found:
-        return []
     try:
-        # A group without a login: people and tools are granted it, dbt grants it the marts.
-        conn.execute(sql.SQL("create role {} nologin").format(sql.Identifier(BI_ROLE)))
-    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-        return []  # roles belong to the cluster: another database was faster
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise MigrationError(
-            f"the role {BI_ROLE} is missing and this user may not create it; "
-            f"let an administrator run: create role {BI_ROLE} nologin"
-        ) from error
-    return [f"created role {BI_ROLE}"]
+        return ensure_roles(conn)
+    except RoleError as error:
+        raise MigrationError(str(error)) from error

@@ -5,6 +5,7 @@ with calls as (
         'call' as event_type,
         calls.call_id as event_id,
         calls.call_id,
+        calls.agent_id,
         null::bigint as place_ms,
         1 as event_rank,
         case when calls.direction = 'inbound' then 'Inbound call: ' else 'Outbound call: ' end
@@ -31,6 +32,7 @@ stages as (
         'demand_stage' as event_type,
         stages.demand_id || '/' || stages.stage_number as event_id,
         null::text as call_id,
+        null::text as agent_id,
         null::bigint as place_ms,
         2 as event_rank,
         'Demand ' || stages.demand_id || ': ' || stages.stage as summary_en,
@@ -52,6 +54,7 @@ violations as (
         'rule_violation' as event_type,
         violations.rule_id || '/' || coalesce(violations.call_id, violations.violated_at::text) as event_id,
         violations.call_id,
+        calls.agent_id,
         null::bigint as place_ms,
         3 as event_rank,
         'Rule broken: ' || coalesce(rule_types.name_en, violations.rule_type) as summary_en,
@@ -64,6 +67,7 @@ violations as (
         ) as detail
     from {{ ref("int_rule_violations") }} as violations
     left join {{ ref("rule_types") }} as rule_types on violations.rule_type = rule_types.rule_type
+    left join {{ ref("int_calls_reconciled") }} as calls on violations.call_id = calls.call_id
 ),
 
 phrases as (
@@ -73,6 +77,7 @@ phrases as (
         case when hits.purpose = 'signal' then 'interest_signal' else 'phrase_hit' end as event_type,
         hits.call_id || '/' || hits.rule_hash || '/' || hits.hit_index as event_id,
         hits.call_id,
+        hits.agent_id,
         hits.start_ms as place_ms,
         4 as event_rank,
         case when hits.kind = 'missing' then 'Not said: ' else 'Said: ' end || coalesce(hits.name_en, hits.rule_id)
@@ -100,6 +105,7 @@ emotions as (
         'emotion' as event_type,
         emotions.call_id || '/' || emotions.side as event_id,
         emotions.call_id,
+        calls.agent_id,
         null::bigint as place_ms,
         5 as event_rank,
         'Customer sounded ' || emotions.adjusted_label || ' (index ' || round(emotions.adjusted_index::numeric) || ')'
@@ -116,6 +122,7 @@ emotions as (
             'model_version', emotions.model_version
         ) as detail
     from {{ ref("int_emotions_adjusted") }} as emotions
+    left join {{ ref("int_calls_reconciled") }} as calls on emotions.call_id = calls.call_id
     left join {{ ref("code_labels") }} as labels
         on emotions.adjusted_label = labels.code and labels.attribute = 'emotion'
     where emotions.side = 'customer' and emotions.is_selected
@@ -128,6 +135,7 @@ complaints as (
         'complaint' as event_type,
         complaints.complaint_id as event_id,
         complaints.call_id,
+        calls.agent_id,
         null::bigint as place_ms,
         6 as event_rank,
         'Complaint: ' || coalesce(complaints.category, 'no category') as summary_en,
@@ -135,6 +143,7 @@ complaints as (
         jsonb_build_object('severity', complaints.severity, 'resolved_at', complaints.resolved_at) as detail
     from {{ ref("stg_callmart__complaints") }} as complaints
     left join {{ ref("int_customers_merged") }} as merged on complaints.customer_id = merged.customer_id
+    left join {{ ref("int_calls_reconciled") }} as calls on complaints.call_id = calls.call_id
 ),
 
 tiers as (
@@ -144,6 +153,7 @@ tiers as (
         'tier' as event_type,
         customer_id || '/' || valid_from as event_id,
         null::text as call_id,
+        null::text as agent_id,
         null::bigint as place_ms,
         0 as event_rank,
         coalesce('Tier ' || previous_tier || ' to ' || tier, 'Tier ' || tier) as summary_en,
@@ -169,6 +179,7 @@ select
     event_type,
     event_id,
     call_id,
+    agent_id,
     place_ms,
     summary_en,
     summary_zh,

@@ -63,8 +63,8 @@ select
     name as attribute,
     customer_id,
     is_custom,
-    previous_value as from_value,
-    value as to_value,
+    {{ masked_attribute("name", "previous_value", "is_custom") }} as from_value,
+    {{ masked_attribute("name", "value", "is_custom") }} as to_value,
     known_at as seen_at
 from compared
 where seen > 1 and value is distinct from previous_value

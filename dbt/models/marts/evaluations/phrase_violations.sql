@@ -30,9 +30,9 @@ select
     hits.language,
     reviews.verdict as review_verdict,
     coalesce(reviews.verdict, 'none') <> 'rejected' as is_counted,
-    reviews.reviewer,
+    {{ masked_name("reviews.reviewer") }} as reviewer,
     reviews.reviewed_at,
-    reviews.comment as review_comment,
+    {{ masked_text("reviews.comment") }} as review_comment,
     reviews.verdict_number as verdicts
 from {{ ref("int_phrase_hits_judged") }} as hits
 left join {{ ref("int_phrase_reviews_sequenced") }} as reviews
