@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,14 @@ where not exists (
     select from facts.phrase_scans as scans
     where scans.transcript_sha256 = transcripts.content_sha256
         and scans.ruleset_hash = %(ruleset)s
+)
+and (
+    %(first_day)s::date is null
+    or exists (
+        select from raw.calls
+        where calls.call_id = transcripts.call_id
+            and (calls.started_at at time zone %(zone)s)::date between %(first_day)s and %(last_day)s
+    )
 )
 order by transcripts.content_sha256, transcripts.object_id
 """
@@ -101,11 +110,24 @@ class _RuleSet:
         return [rule for rule, _ in left], [digest for _, digest in left]
 
 
-def _load_rules(connection: Connection[Any]) -> _RuleSet:
+# A set that judges, or did, goes on being searched for: what comes late belongs to its days too.
+SETS_SQL = """
+select rules_version, rule ->> 'rule_id', rule -> 'definition'
+from ops.rule_sets, jsonb_array_elements(phrase_rules) as rule
+where origin <> 'crm' and (
+    rules_version = %s
+    or rules_version::text in (select version from ops.version_pins where kind = 'rules')
+)
+order by rules_version, 2
+"""
+
+
+def _load_rules(connection: Connection[Any], rules_version: int | None = None) -> _RuleSet:
     """Every rule the CRM ever delivered, else the shipped library; and the interest signals.
 
     All versions are searched for, whichever is in force: which one counts for a call is decided in
-    the warehouse by the call's start, so that rules may arrive in any order.
+    the warehouse by the call's start, so that rules may arrive in any order. Beside them the rules
+    of the sets (ops.rule_sets) that somebody pinned to some days, and of set `rules_version`.
     """
     from ml.phrases import RulesRefusedError, library, parse_rule, rule_hash, signals
     from ml.phrases.versions import ANNOUNCEMENTS_VERSION
@@ -123,6 +145,10 @@ def _load_rules(connection: Connection[Any]) -> _RuleSet:
             broken.append((object_id, rule_id, str(error)))
     if not delivered:
         chosen += [(rule, "rule", "library", asdict(rule)) for rule in library().rules]
+    chosen += [
+        (parse_rule(definition), "rule", "file", definition)
+        for _, _, definition in connection.execute(SETS_SQL, (rules_version,)).fetchall()
+    ]
     chosen += [(rule, "signal", "library", asdict(rule)) for rule in signals().rules]
     by_hash: dict[str, tuple[Rule, tuple[Any, ...]]] = {}
     for rule, purpose, origin, definition in chosen:
@@ -176,9 +202,16 @@ def _keep_rules(connection: Connection[Any], rules: _RuleSet, version: str) -> N
 
 
 def _unsearched(
-    connection: Connection[Any], rules: _RuleSet, version: str
+    connection: Connection[Any],
+    rules: _RuleSet,
+    version: str,
+    days: tuple[date, date] | None,
+    zone: str,
 ) -> list[tuple[set[str], list[int]]]:
-    """Transcripts that this set of rules has not searched, by the rules that already were."""
+    """Transcripts that this set of rules has not searched, by the rules that already were.
+
+    days: the first and last business day of their calls; None: all.
+    """
     contents = dict(
         connection.execute(
             "select ruleset_hash, rule_hashes from facts.phrase_rulesets"
@@ -187,9 +220,14 @@ def _unsearched(
         ).fetchall()
     )
     groups: dict[tuple[str, ...], list[int]] = {}
+    first_day, last_day = days or (None, None)
     for object_id, searched_with in connection.execute(
-        UNSEARCHED_SQL, {"version": version, "ruleset": rules.ruleset_hash}
-    ):
+        UNSEARCHED_SQL,
+        {
+            "version": version, "ruleset": rules.ruleset_hash, "zone": zone,
+            "first_day": first_day, "last_day": last_day,
+        },
+    ):  # fmt: skip
         groups.setdefault(tuple(searched_with), []).append(object_id)
     return [
         ({digest for ruleset in searched_with for digest in contents[ruleset]}, object_ids)
@@ -237,22 +275,30 @@ def _transcripts(
         )
 
 
-def match_phrases(settings: Settings) -> MatchSummary:
+def match_phrases(
+    settings: Settings,
+    rules_version: int | None = None,
+    days: tuple[date, date] | None = None,
+) -> MatchSummary:
     """Search every transcript for the rules it has not been searched for, some hundred a commit.
 
     Killed and run again it goes on where it was; a rule that is new is searched for alone, adds its
-    hits and repeats none. Hits that a newer matcher no longer finds are taken back.
+    hits and repeats none. Hits that a newer matcher no longer finds are taken back. For a trial, the
+    rules of a set (ops.rule_sets) can be added, and the search kept to calls of some business days
+    (first and last).
     """
     from ml.phrases import Matcher
     from ml.phrases.versions import ANNOUNCEMENTS_VERSION
 
     found = searched = 0
     with connect(settings) as connection:
-        rules = _load_rules(connection)
+        rules = _load_rules(connection, rules_version)
         _keep_rules(connection, rules, ANNOUNCEMENTS_VERSION)
         keep_folding(connection, ANNOUNCEMENTS_VERSION)
         connection.commit()
-        for known, waiting in _unsearched(connection, rules, ANNOUNCEMENTS_VERSION):
+        for known, waiting in _unsearched(
+            connection, rules, ANNOUNCEMENTS_VERSION, days, settings.business_time_zone
+        ):
             wanted, hashes = rules.without(known)
             matcher = Matcher(wanted)
             for object_ids in _slices(waiting):
