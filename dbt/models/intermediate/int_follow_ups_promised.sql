@@ -9,7 +9,8 @@ with callback_steps as (
         calls.customer_key,
         calls.campaign_id,
         'callback_step' as origin,
-        coalesce(routes.left_at, routes.entered_at, calls.ended_at, calls.started_at) as promised_at
+        coalesce(routes.left_at, routes.entered_at, calls.ended_at, calls.started_at) as promised_at,
+        null::bigint as heard_ms
     from {{ ref("stg_callmart__call_routes") }} as routes
     inner join {{ ref("int_calls_reconciled") }} as calls on routes.call_id = calls.call_id
     where routes.step_type = 'callback'
@@ -22,7 +23,8 @@ callback_signals as (
         calls.customer_key,
         calls.campaign_id,
         'heard_signal' as origin,
-        coalesce(calls.ended_at, calls.started_at) as promised_at
+        coalesce(calls.ended_at, calls.started_at) as promised_at,
+        hits.start_ms::bigint as heard_ms
     from {{ ref("int_phrase_hits_judged") }} as hits
     inner join {{ ref("int_calls_reconciled") }} as calls on hits.call_id = calls.call_id
     where
@@ -39,7 +41,8 @@ call_promises as (
         campaign_id,
         null::text as demand_id,
         string_agg(distinct origin, ', ' order by origin) as origin,
-        max(promised_at) as promised_at
+        max(promised_at) as promised_at,
+        min(heard_ms) as heard_ms
     from (
         select * from callback_steps
         union all
@@ -103,7 +106,8 @@ select
     campaign_id,
     demand_id,
     origin,
-    promised_at
+    promised_at,
+    heard_ms
 from call_promises
 union all
 select
@@ -114,7 +118,8 @@ select
     null::text as campaign_id,
     demand_id,
     string_agg(origin, ', ' order by origin) as origin,
-    promised_at
+    promised_at,
+    null::bigint as heard_ms
 from demand_promises
 where promised_at is not null
 group by demand_id, customer_id, promised_at

@@ -10,26 +10,12 @@ with calls as (
         started_at,
         call_date,
         is_connected,
-        is_handled,
         is_abandoned,
         hangup_by,
         answered_seconds,
         talk_seconds
     from {{ ref("int_calls_reconciled") }}
     where customer_id is not null
-),
-
-routes as (
-    select
-        call_id,
-        bool_or(step_type = 'agent') as reached_agent,
-        bool_or(step_type = 'abandon') as gave_up,
-        sum({{ seconds_between("entered_at", "left_at") }}) filter (where step_type = 'queue') as wait_seconds,
-        greatest(count(*) filter (where step_type = 'agent') - 1, 0)
-        + greatest(count(*) filter (where step_type = 'queue') - 1, 0)
-        + count(*) filter (where step_type = 'overflow') as transfers
-    from {{ ref("stg_callmart__call_routes") }}
-    group by call_id
 ),
 
 rolling as (
@@ -106,6 +92,7 @@ select
     rolling.started_at,
     rolling.call_date,
     rolling.is_connected,
+    rolling.is_abandoned,
     rolling.hangup_by,
     rolling.answered_seconds,
     rolling.talk_seconds,
@@ -118,18 +105,7 @@ select
     rolling.next_connected_date,
     coalesce(lines.distinct_lines_in_window, 0) as distinct_lines_in_window,
     coalesce(repeats.connected_before, 0) as repeat_contacts,
-    {{ seconds_between("rolling.previous_attempt_at", "rolling.started_at") }} / 3600 as hours_since_attempt,
-    coalesce(rolling.is_handled, false) or coalesce(routes.reached_agent, false) as reached_person,
-    case when rolling.direction = 'inbound' then routes.wait_seconds end as wait_seconds,
-    case when rolling.direction = 'inbound' then routes.transfers end as transfers,
-    coalesce(rolling.is_abandoned, false) or coalesce(routes.gave_up, false) as is_abandoned,
-    rolling.direction = 'inbound'
-    and coalesce(
-        rolling.started_at - rolling.previous_attempt_at
-        <= interval '1 day' * {{ evaluation_setting("callback_days", "rolling.call_date") }},
-        false
-    ) as is_callback
+    {{ seconds_between("rolling.previous_attempt_at", "rolling.started_at") }} / 3600 as hours_since_attempt
 from rolling
-left join routes on rolling.call_id = routes.call_id
 left join lines on rolling.call_id = lines.call_id
 left join repeats on rolling.call_id = repeats.call_id

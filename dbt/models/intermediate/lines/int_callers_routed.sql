@@ -83,6 +83,7 @@ met as (
     select
         calls.*,
         routes.has_person is true or calls.agent_joined_at is not null as is_person_reached,
+        routes.call_id is not null as has_steps,
         coalesce(routes.has_voicemail, false) as has_voicemail,
         coalesce(routes.has_callback, false) as has_callback,
         coalesce(calls.agent_joined_at, routes.person_at) as person_at,
@@ -166,6 +167,7 @@ select
     fated.customer_id,
     fated.call_date,
     fated.started_at,
+    fated.has_steps,
     fated.ivr_steps,
     fated.queue_steps,
     fated.overflow_steps,

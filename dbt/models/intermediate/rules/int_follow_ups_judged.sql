@@ -50,6 +50,7 @@ judged as (
         promises.demand_id,
         promises.origin,
         promises.promised_at,
+        promises.heard_ms,
         last_attempts.call_id as last_attempt_call_id,
         next_attempts.call_id as next_attempt_call_id,
         next_attempts.started_at as next_attempt_at,
