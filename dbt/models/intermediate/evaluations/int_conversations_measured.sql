@@ -46,6 +46,19 @@ emotions as (
         model_version
     from {{ ref("int_emotions_adjusted") }}
     where side = 'customer' and is_selected
+),
+
+-- The agent's handle time in the half hour, of whichever customers, as agent_work has it.
+handled as (
+    select
+        agent_id,
+        half_hour_at,
+        {{ ratio(
+            "sum(coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0))", "count(*)"
+        ) }} as average_handle_seconds
+    from {{ ref("int_calls_reconciled") }}
+    where is_handled and agent_id is not null
+    group by agent_id, half_hour_at
 )
 
 select
@@ -60,7 +73,16 @@ select
     spoken.customer_share_of_speech,
     spoken.customer_share_of_call,
     spoken.agent_share_of_call,
+    spoken.agent_share_of_speech,
     spoken.agent_longest_monologue_seconds,
+    spoken.customer_longest_monologue_seconds,
+    {{ place_ms("spoken.agent_first_speech_seconds") }} as agent_first_speech_ms,
+    {{ place_ms("spoken.customer_monologue_at_seconds") }} as customer_monologue_ms,
+    {{ place_ms("places.silence_at_seconds") }} as silence_ms,
+    {{ place_ms("places.long_silence_at_seconds") }} as long_silence_ms,
+    {{ place_ms("places.overlap_at_seconds") }} as overlap_ms,
+    {{ place_ms("places.agent_response_at_seconds") }} as agent_response_ms,
+    {{ place_ms("places.customer_last_at_seconds") }} as customer_last_ms,
     {{ place_ms("spoken.agent_monologue_at_seconds") }} as monologue_ms,
     {{ place_ms("spoken.customer_first_speech_seconds") }} as customer_first_speech_ms,
     {{ share("spoken.silence_seconds", "spoken.heard_seconds") }} as silence_share,
@@ -91,9 +113,12 @@ select
         when calls.is_handled
             then calls.talk_seconds + coalesce(calls.hold_seconds, 0) + coalesce(calls.wrap_up_seconds, 0)
     end as agent_handle_seconds,
+    handled.average_handle_seconds as agent_average_handle_seconds,
     (calls.is_handled and calls.talk_seconds >= calls.engaged_talk_seconds)::integer as engaged
 from calls
 left join {{ ref("int_recordings_spoken") }} as spoken on calls.content_hash = spoken.content_hash
+left join {{ ref("int_speech_places_found") }} as places on calls.content_hash = places.content_hash
+left join handled on calls.agent_id = handled.agent_id and calls.half_hour_at = handled.half_hour_at
 left join speech_rates on calls.transcript_sha256 = speech_rates.transcript_sha256
 left join emotions on calls.call_id = emotions.call_id
 left join {{ ref("int_attempts_measured") }} as attempts on calls.call_id = attempts.call_id

@@ -99,6 +99,15 @@ select
     end as reason_{{ place }}_{{ language }},
     {%- endfor %}
     {%- endfor %}
+    coalesce(changed.confidence, 0)
+    < {{ evaluation_setting("shrunk_below_confidence", "changed.evaluation_date") }} as is_shrunk,
+    {%- for language in ["en", "zh"] %}
+    case
+        when coalesce(evidence.evidence_count, 0) = 0 then no_evidence.label_{{ language }}
+        when changed.confidence < {{ evaluation_setting("shrunk_below_confidence", "changed.evaluation_date") }}
+            then shrunk.label_{{ language }} || ' ' || to_char(100 * (1 - changed.confidence), 'FM990') || ' %'
+    end as evidence_note_{{ language }},
+    {%- endfor %}
     changed.valid_to,
     changed.valid_to is null as is_current
 from changed
@@ -113,3 +122,4 @@ left join {{ ref("evaluation_labels") }} as label_{{ place }}
     on changed.evaluation = label_{{ place }}.evaluation and changed.component_{{ place }} = label_{{ place }}.component
 {%- endfor %}
 left join {{ ref("evaluation_labels") }} as no_evidence on no_evidence.component = 'no_evidence'
+left join {{ ref("evaluation_labels") }} as shrunk on shrunk.component = 'shrunk'

@@ -33,6 +33,7 @@ select
     end as answer_to_first_word_seconds,
     {{ place_ms("spoken.agent_first_speech_seconds") }} as first_word_ms,
     spoken.agent_response_seconds_median as agent_response_seconds,
+    {{ place_ms("places.agent_response_at_seconds") }} as agent_response_ms,
     attempts.connected_attempts_in_window,
     attempts.attempts_in_window,
     {{ ratio("attempts.connected_attempts_in_window", "attempts.attempts_in_window") }} as number_connection_ratio,
@@ -41,6 +42,7 @@ select
     emotions.adjusted_probability_angry as agent_anger
 from calls
 left join {{ ref("int_recordings_spoken") }} as spoken on calls.content_hash = spoken.content_hash
+left join {{ ref("int_speech_places_found") }} as places on calls.content_hash = places.content_hash
 left join searched on calls.transcript_sha256 = searched.transcript_sha256
 left join {{ ref("int_emotions_adjusted") }} as emotions
     on calls.call_id = emotions.call_id and emotions.side = 'agent' and emotions.is_selected

@@ -100,28 +100,74 @@ dealt as (
         ) as turn
     from floored
     window whole as (partition by customer_id, evaluation, evaluation_date, rule_version)
+),
+
+-- The customer's last call of each day, and the days on which it is the last of all. What has no call of its own (a
+-- complaint in writing, a version of a demand, a follow-up that was left out) leads to it.
+last_calls as (
+    select
+        customer_id,
+        call_id,
+        call_date as valid_from,
+        coalesce(lead(call_date) over (partition by customer_id order by call_date), date '9999-01-01') as valid_to
+    from (
+        select distinct on (customer_id, call_date)
+            customer_id,
+            call_id,
+            call_date
+        from {{ ref("int_calls_reconciled") }}
+        where customer_id is not null
+        order by customer_id asc, call_date asc, started_at desc, call_id desc
+    ) as daily
+),
+
+traced as (
+    select
+        dealt.*,
+        coalesce(dealt.call_id, last_calls.call_id) as leads_to_call_id,
+        case
+            when dealt.call_id is not null then 'evidence'
+            when last_calls.call_id is not null then 'last_before'
+        end as call_relation
+    from dealt
+    left join last_calls
+        on
+            dealt.call_id is null
+            and dealt.customer_id = last_calls.customer_id
+            and dealt.evidence_date >= last_calls.valid_from
+            and dealt.evidence_date < last_calls.valid_to
 )
 
 select
     md5(
         concat_ws(
-            '|', evaluation, customer_id, evaluation_date, rule_version, component, evidence_type, evidence_id
+            '|',
+            traced.evaluation,
+            traced.customer_id,
+            traced.evaluation_date,
+            traced.rule_version,
+            traced.component,
+            traced.evidence_type,
+            traced.evidence_id
         )
     ) as contribution_id,
-    evaluation::text as evaluation,
-    customer_id,
-    evaluation_date,
-    rule_version,
-    component,
-    is_prior,
-    evidence_type,
-    evidence_id,
-    evidence_date,
-    evidence_count::integer as evidence_count,
-    raw_value::double precision as raw_value,
-    component_value::double precision as component_value,
-    weight::numeric(6, 2) as weight,
-    ((cents + case when turn <= cents_left then 1 else 0 end) / 100)::numeric(6, 2) as points,
-    call_id,
-    place_ms
-from dealt
+    traced.evaluation::text as evaluation,
+    traced.customer_id,
+    traced.evaluation_date,
+    traced.rule_version,
+    traced.component,
+    traced.is_prior,
+    traced.evidence_type,
+    traced.evidence_id,
+    traced.evidence_date,
+    traced.evidence_count::integer as evidence_count,
+    traced.raw_value::double precision as raw_value,
+    traced.component_value::double precision as component_value,
+    traced.weight::numeric(6, 2) as weight,
+    ((traced.cents + case when traced.turn <= traced.cents_left then 1 else 0 end) / 100)::numeric(6, 2) as points,
+    traced.leads_to_call_id as call_id,
+    traced.call_relation,
+    calls.recording_key,
+    traced.place_ms
+from traced
+left join {{ ref("int_calls_reconciled") }} as calls on traced.leads_to_call_id = calls.call_id
