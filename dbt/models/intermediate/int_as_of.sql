@@ -1,8 +1,8 @@
 -- The moment up to which everything is seen: `as_of` where it is named; otherwise the last business date on
 -- which a call started counts to its end.
 with newest as (
-    select max({{ business_date("started_at") }}) as newest_date
-    from {{ ref("stg_callmart__calls") }}
+    select {{ business_date("max(started_at)") }} as newest_date
+    from {{ ref("int_calls_attributed") }}
 ),
 
 moments as (

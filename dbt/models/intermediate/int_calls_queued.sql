@@ -1,3 +1,13 @@
+{{ config(
+    materialized="incremental",
+    unique_key="call_id",
+    indexes=[{"columns": ["call_id"], "unique": true}],
+    pre_hook=nestloop_off(),
+    meta={
+        "touched": ["call_id", "calls"],
+        "touches": [touch_times_of_calls()]
+    }
+) }}
 -- One row an inbound call that waited in a queue: how long, and whether it left for an agent. From the steps of
 -- the call where there are any, up to the first agent behind a queue (a queue behind that agent is a transfer,
 -- and the talk before it no wait); else from the call's own queue, answer and join.
@@ -13,6 +23,7 @@ with routes as (
         ) as left_at,
         min(step_no) filter (where step_type in ('queue', 'overflow')) over (partition by call_id) as first_queue_no
     from {{ ref("stg_callmart__call_routes") }}
+    {{ only_touched("call_id", "calls", through_view=true) }}
 ),
 
 served as (
@@ -58,4 +69,7 @@ select
     coalesce(steps.transfers, 0)::integer as transfers
 from {{ ref("int_calls_resolved") }} as calls
 left join steps on calls.call_id = steps.call_id
-where calls.direction = 'inbound' and (steps.queue_steps > 0 or calls.queue is not null)
+where
+    calls.direction = 'inbound'
+    and (steps.queue_steps > 0 or calls.queue is not null)
+    {{ only_touched("calls.call_id", "calls", "and") }}

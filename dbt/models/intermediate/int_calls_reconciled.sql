@@ -1,9 +1,29 @@
-{{ config(indexes=[
-    {"columns": ["call_id"], "unique": true}, {"columns": ["customer_id", "started_at"]}, {"columns": ["started_at"]}
-]) }}
+{{ config(
+    materialized="incremental",
+    unique_key="call_id",
+    indexes=[
+        {"columns": ["call_id"], "unique": true}, {"columns": ["customer_id", "started_at"]},
+        {"columns": ["customer_key"]}, {"columns": ["started_at"]}
+    ],
+    meta={
+        "touched": ["call_id", "calls"],
+        "in_order": ["started_at", "call_id"],
+        "touches": [
+            touch("customers", "customer_id"),
+            touch("customer_keys", "customer_key"),
+            touch("days", "call_date"),
+            touch("half_hours", "half_hour_at")
+        ]
+    }
+) }}
 -- One row a call with the reconciled decision: a readable recording overrules signalling, words of an
 -- announcement refine both, signalling decides without a recording, and with neither it is null.
-with evidence as (
+with calls as (
+    select * from {{ ref("int_calls_resolved") }}
+    {{ only_touched("call_id", "calls") }}
+),
+
+evidence as (
     select
         calls.*,
         signalled.is_network_answered,
@@ -33,7 +53,7 @@ with evidence as (
         heard.content_hash is not null as has_recording,
         coalesce(heard.recording_outcome <> 'unreadable', false) as is_recording_readable,
         coalesce(heard.recording_outcome not in ('unreadable', 'unknown'), false) as is_recording_usable
-    from {{ ref("int_calls_resolved") }} as calls
+    from calls
     inner join {{ ref("int_calls_signalled") }} as signalled on calls.call_id = signalled.call_id
     left join {{ ref("int_calls_heard") }} as heard on calls.call_id = heard.call_id
 ),
@@ -107,7 +127,7 @@ joining_limits as (
     select
         calls.call_id,
         min(rules.limit_seconds) as limit_seconds
-    from {{ ref("int_calls_resolved") }} as calls
+    from calls
     inner join joining_rules as rules on {{ rule_covers_call("rules", "calls") }}
     where calls.direction = 'outbound'
     group by calls.call_id
@@ -240,3 +260,4 @@ select
     ) as is_abandoned
 from decided
 left join joining_limits on decided.call_id = joining_limits.call_id
+order by decided.started_at, decided.call_id

@@ -1,238 +1,61 @@
-{{ config(indexes=[{"columns": ["call_id"], "unique": true}]) }}
--- One row a call: who, which line and which agent, as of its start. What the source delivered counts; what it
--- left out is found by number or extension, and several matches give null.
-with calls as (
-    select
-        *,
-        case when direction = 'outbound' then to_number else from_number end as customer_number,
-        case when direction = 'outbound' then from_number else to_number end as line_number
-    from {{ ref("stg_callmart__calls") }}
-),
-
-merged as (
-    select * from {{ ref("int_customers_merged") }}
-),
-
-customers_by_number as (
-    select
-        calls.call_id,
-        min(coalesce(merged.surviving_customer_id, customers.customer_id)) as customer_id,
-        count(distinct coalesce(merged.surviving_customer_id, customers.customer_id)) as matches
-    from calls
-    inner join {{ ref("stg_callmart__customers_versions") }} as customers
-        on
-            calls.customer_number = customers.phone
-            and calls.started_at >= customers.valid_from
-            and calls.started_at < customers.valid_to
-    left join merged on customers.customer_id = merged.customer_id
-    where
-        calls.customer_id is null
-        and (customers.deleted_at is null or customers.deleted_at > calls.started_at)
-    group by calls.call_id
-),
-
-lines_by_number as (
-    select
-        calls.call_id,
-        min(lines.line_id) as line_id,
-        count(distinct lines.line_id) as matches
-    from calls
-    inner join {{ ref("stg_callmart__lines_versions") }} as lines
-        on
-            calls.line_number = lines.number
-            and calls.started_at >= lines.valid_from
-            and calls.started_at < lines.valid_to
-    where calls.line_id is null
-    group by calls.call_id
-),
-
-agents_by_extension as (
-    select
-        calls.call_id,
-        min(agents.agent_id) as agent_id,
-        count(distinct agents.agent_id) as matches
-    from calls
-    inner join {{ ref("stg_callmart__agents_versions") }} as agents
-        on
-            calls.agent_extension = agents.extension
-            and calls.started_at >= agents.valid_from
-            and calls.started_at < agents.valid_to
-    where calls.agent_id is null
-    group by calls.call_id
-),
-
-identified as (
-    select
-        calls.*,
-        coalesce(
-            calls.customer_id, case when customers_by_number.matches = 1 then customers_by_number.customer_id end
-        ) as found_customer_id,
-        {{ match_method("calls.customer_id", "customers_by_number.matches", "number") }} as customer_match_method,
-        coalesce(
-            calls.line_id, case when lines_by_number.matches = 1 then lines_by_number.line_id end
-        ) as found_line_id,
-        {{ match_method("calls.line_id", "lines_by_number.matches", "number") }} as line_match_method,
-        coalesce(
-            calls.agent_id, case when agents_by_extension.matches = 1 then agents_by_extension.agent_id end
-        ) as found_agent_id,
-        {{ match_method("calls.agent_id", "agents_by_extension.matches", "extension") }} as agent_match_method
-    from calls
-    left join customers_by_number on calls.call_id = customers_by_number.call_id
-    left join lines_by_number on calls.call_id = lines_by_number.call_id
-    left join agents_by_extension on calls.call_id = agents_by_extension.call_id
-),
-
--- The customer as it stood at the start: where it had been merged by then, the survivor speaks.
-placed as (
-    select
-        identified.call_id,
-        coalesce(survivor.customer_id, customers.customer_id) as customer_id_at_start,
-        coalesce(survivor.region, customers.region) as region,
-        coalesce(survivor.segment, customers.segment) as segment,
-        coalesce(survivor.consent_status, customers.consent_status) as consent_status,
-        case when survivor.customer_id is null then customers.do_not_call else survivor.do_not_call end as do_not_call,
-        coalesce(survivor.time_zone, customers.time_zone) as time_zone,
-        coalesce(survivor.time_zone_origin, customers.time_zone_origin) as time_zone_origin,
-        coalesce(survivor.country, customers.country) as country
-    from identified
-    inner join {{ ref("int_customers_located") }} as customers
-        on
-            identified.found_customer_id = customers.customer_id
-            and identified.started_at >= customers.valid_from
-            and identified.started_at < customers.valid_to
-    left join merged
-        on customers.customer_id = merged.customer_id and customers.merged_into_customer_id is not null
-    left join {{ ref("int_customers_located") }} as survivor
-        on
-            merged.surviving_customer_id = survivor.customer_id
-            and identified.started_at >= survivor.valid_from
-            and identified.started_at < survivor.valid_to
-),
-
-attributed as (
-    select
-        identified.*,
-        placed.region,
-        placed.segment,
-        placed.consent_status,
-        placed.do_not_call,
-        coalesce(merged.surviving_customer_id, identified.found_customer_id) as surviving_customer_id,
-        coalesce(placed.country, numbers.country, {{ business_country() }}) as customer_country,
-        coalesce(placed.time_zone, numbers.time_zone, {{ business_time_zone() }}) as customer_time_zone,
-        coalesce(
-            placed.time_zone_origin, case when numbers.time_zone is not null then 'number' end, 'site'
-        ) as customer_time_zone_origin
-    from identified
-    left join merged on identified.found_customer_id = merged.customer_id
-    left join placed on identified.call_id = placed.call_id
-    left join {{ ref("int_numbers_located") }} as numbers on identified.customer_number = numbers.number
-),
-
--- An inbound call belongs to the campaign of the customer's last attempt in the days before.
-inbound_campaigns as (
-    select distinct on (inbound.call_id)
-        inbound.call_id,
-        attempts.campaign_id
-    from attributed as inbound
-    inner join attributed as attempts
-        on
-            inbound.surviving_customer_id = attempts.surviving_customer_id
-            and attempts.direction = 'outbound'
-            and inbound.started_at > attempts.started_at
-            and attempts.started_at >= inbound.started_at - interval '{{ var("inbound_campaign_days") }} days'
-    where inbound.direction = 'inbound' and inbound.campaign_id is null
-    order by inbound.call_id asc, attempts.started_at desc, attempts.call_id desc
-),
-
-lined as (
-    select
-        attributed.call_id,
-        lines.line_group,
-        lines.region as line_region,
-        lines.carrier
-    from attributed
-    inner join {{ ref("stg_callmart__lines_versions") }} as lines
-        on
-            attributed.found_line_id = lines.line_id
-            and attributed.started_at >= lines.valid_from
-            and attributed.started_at < lines.valid_to
-),
-
--- The line mode of an inbound call: that of the group of the called line, which is single where the group has
--- one line in use and multiple where it has several.
-inbound_modes as (
-    select
-        lined.call_id,
-        case when count(distinct members.line_id) > 1 then 'multiple' else 'single' end as line_mode
-    from lined
-    inner join attributed on lined.call_id = attributed.call_id and attributed.direction = 'inbound'
-    inner join {{ ref("stg_callmart__lines_versions") }} as members
-        on
-            lined.line_group = members.line_group
-            and attributed.started_at >= members.valid_from
-            and attributed.started_at < members.valid_to
-            and members.is_active is not false
-    group by lined.call_id
-)
-
+{{ config(materialized="view") }}
+-- One row a call: who, which line, which agent and which campaign, as of its start.
 select
-    attributed.call_id,
-    attributed.direction,
-    attributed.surviving_customer_id as customer_id,
-    attributed.found_customer_id as original_customer_id,
-    attributed.customer_match_method,
-    attributed.found_agent_id as agent_id,
-    attributed.agent_match_method,
-    attributed.found_line_id as line_id,
-    attributed.line_match_method,
-    attributed.from_number,
-    attributed.to_number,
-    attributed.customer_number,
-    attributed.started_at,
-    attributed.ringing_at,
-    attributed.answered_at,
-    attributed.agent_joined_at,
-    attributed.ended_at,
-    attributed.disposition,
-    attributed.sip_code,
-    attributed.q850_cause,
-    attributed.hangup_by,
-    attributed.queue,
-    attributed.list_id,
-    attributed.recording_key,
-    attributed.updated_at,
-    attributed.version_number,
-    attributed.customer_country,
-    attributed.customer_time_zone,
-    attributed.customer_time_zone_origin,
-    attributed.region as customer_region,
-    attributed.segment as customer_segment,
-    attributed.consent_status,
-    attributed.do_not_call,
-    lined.line_group,
-    lined.carrier,
+    calls.call_id,
+    calls.direction,
+    calls.customer_id,
+    calls.original_customer_id,
+    calls.customer_match_method,
+    calls.agent_id,
+    calls.agent_match_method,
+    calls.line_id,
+    calls.line_match_method,
+    calls.from_number,
+    calls.to_number,
+    calls.customer_number,
+    calls.started_at,
+    calls.ringing_at,
+    calls.answered_at,
+    calls.agent_joined_at,
+    calls.ended_at,
+    calls.disposition,
+    calls.sip_code,
+    calls.q850_cause,
+    calls.hangup_by,
+    calls.queue,
+    calls.list_id,
+    calls.recording_key,
+    calls.updated_at,
+    calls.version_number,
+    calls.customer_country,
+    calls.customer_time_zone,
+    calls.customer_time_zone_origin,
+    calls.customer_region,
+    calls.customer_segment,
+    calls.consent_status,
+    calls.do_not_call,
+    calls.line_group,
+    calls.carrier,
     campaigns.product,
-    attributed._source as source,
-    attributed._extra as extra,
-    attributed.hold_seconds::double precision as hold_seconds,
-    attributed.wrap_up_seconds::double precision as wrap_up_seconds,
-    attributed.billable_seconds::double precision as billable_seconds,
-    coalesce(attributed.campaign_id, inbound_campaigns.campaign_id) as campaign_id,
-    attributed.campaign_id is null and inbound_campaigns.campaign_id is not null as is_campaign_inferred,
-    coalesce(attributed.surviving_customer_id, attributed.customer_number) as customer_key,
-    attributed.started_at at time zone attributed.customer_time_zone as customer_local_started_at,
-    {{ business_date("attributed.started_at") }} as call_date,
-    {{ half_hour("attributed.started_at") }} as half_hour_at,
+    calls.source,
+    calls.extra,
+    calls.hold_seconds,
+    calls.wrap_up_seconds,
+    calls.billable_seconds,
+    coalesce(calls.delivered_campaign_id, found.campaign_id) as campaign_id,
+    calls.delivered_campaign_id is null and found.campaign_id is not null as is_campaign_inferred,
+    calls.customer_key,
+    calls.customer_local_started_at,
+    calls.call_date,
+    calls.half_hour_at,
     case
-        when attributed.direction = 'outbound' then campaigns.line_mode
-        else inbound_modes.line_mode
+        when calls.direction = 'outbound' then campaigns.line_mode
+        else calls.inbound_line_mode
     end as line_mode
-from attributed
-left join inbound_campaigns on attributed.call_id = inbound_campaigns.call_id
-left join lined on attributed.call_id = lined.call_id
-left join inbound_modes on attributed.call_id = inbound_modes.call_id
+from {{ ref("int_calls_attributed") }} as calls
+left join {{ ref("int_inbound_campaigns_found") }} as found on calls.call_id = found.call_id
 left join {{ ref("stg_callmart__campaigns_versions") }} as campaigns
     on
-        coalesce(attributed.campaign_id, inbound_campaigns.campaign_id) = campaigns.campaign_id
-        and attributed.started_at >= campaigns.valid_from
-        and attributed.started_at < campaigns.valid_to
+        coalesce(calls.delivered_campaign_id, found.campaign_id) = campaigns.campaign_id
+        and calls.started_at >= campaigns.valid_from
+        and calls.started_at < campaigns.valid_to

@@ -1,11 +1,13 @@
+{{ config(
+    materialized="incremental",
+    unique_key="call_id",
+    indexes=[{"columns": ["call_id"], "unique": true}],
+    meta={"touched": ["call_id", "calls"]}
+) }}
 -- One row a call: what signalling says (the vendor's word, SIP, Q.850), before anything was heard.
-with sources as (
-    -- Where a source never delivers answered_at, codes say whether a call was answered (docs/contracts.md).
-    select
-        source,
-        bool_or(answered_at is not null) as delivers_answered_at
-    from {{ ref("int_calls_resolved") }}
-    group by source
+with calls as (
+    select * from {{ ref("int_calls_resolved") }}
+    {{ only_touched("call_id", "calls") }}
 ),
 
 words as (
@@ -35,8 +37,8 @@ coded as (
         coalesce(sip.confidence, case when calls.sip_code between 500 and 599 then 0.7 end) as sip_confidence,
         q850.outcome as q850_outcome,
         q850.confidence as q850_confidence
-    from {{ ref("int_calls_resolved") }} as calls
-    left join sources on calls.source is not distinct from sources.source
+    from calls
+    left join {{ ref("int_sources_answering") }} as sources on calls.source = sources.source
     left join words on calls.source = words.source and lower(trim(calls.disposition)) = words.disposition_folded
     left join {{ ref("outcomes") }} as outcomes on lower(trim(calls.disposition)) = outcomes.outcome
     left join {{ ref("signalling_codes") }} as sip on sip.code_system = 'sip' and calls.sip_code = sip.code

@@ -1,7 +1,24 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "version_number"],
+    indexes=[{"columns": ["customer_id"]}, {"columns": ["phone"]}],
+    pre_hook=nestloop_off(),
+    meta={"touched": ["customer_id", "customer_rows"], "touches": [touch_calls_of_customers()]}
+) }}
 -- Every version of a customer with the zone in which the customer lives: their own, else the region's by the
 -- seed of regions, else the number's, else the site's.
-with zones as (
+with customers as (
+    select *
+    from {{ ref("stg_callmart__customers_versions") }}
+    {{ only_touched("customer_id", "customer_rows", through_view=true) }}
+),
+
+zones as (
     select name from pg_catalog.pg_timezone_names
+),
+
+numbers as (
+    {{ numbers_located("select distinct phone as number from customers") | indent(4) }}
 )
 
 select
@@ -26,7 +43,7 @@ select
         else 'site'
     end as time_zone_origin,
     customers.time_zone is not null and zones.name is null as has_unknown_time_zone
-from {{ ref("stg_callmart__customers_versions") }} as customers
-left join zones on customers.time_zone = zones.name
+from customers
+left join zones on lower(customers.time_zone) = lower(zones.name)
 left join {{ ref("regions") }} as regions on customers.region = regions.region
-left join {{ ref("int_numbers_located") }} as numbers on customers.phone = numbers.number
+left join numbers on customers.phone = numbers.number

@@ -1,3 +1,8 @@
+{{ config(
+    materialized="incremental",
+    unique_key="customer_id",
+    meta={"touched": "all", "touches": [touch_calls_of_merges()]}
+) }}
 -- Customers that the CRM merged into another, however many steps it took. In a circle of merges the smallest
 -- id survives, so that no order of delivery decides.
 with recursive steps as (

@@ -1,4 +1,10 @@
-{{ config(indexes=[{"columns": ["content_hash"], "unique": true}]) }}
+{{ config(
+    materialized="incremental",
+    unique_key="content_hash",
+    indexes=[{"columns": ["content_hash"], "unique": true}],
+    pre_hook=nestloop_off(),
+    meta={"touched": ["content_hash", "recordings"]}
+) }}
 -- One row a recording that could be heard: who spoke how much, how long, when and over whom. Sides are null where
 -- one channel holds both and was not parted, or not with enough confidence.
 with recordings as (
@@ -8,7 +14,9 @@ with recordings as (
         not coalesce(is_separated, false)
         or coalesce(separation_confidence, 0) >= {{ var("separation_minimum_confidence") }} as are_sides_told
     from {{ ref("stg_callmart__recording_facts") }}
-    where outcome <> 'unreadable'
+    where
+        outcome <> 'unreadable'
+        {{ only_touched("content_hash", "recordings", "and", through_view=true) }}
 ),
 
 sides as (
@@ -23,6 +31,7 @@ sides as (
         max(talk_seconds) filter (where side = 'mixed') as mixed_talk_seconds,
         min(first_speech_seconds) as first_speech_seconds
     from {{ ref("stg_callmart__speech_sides") }}
+    {{ only_touched("content_hash", "recordings", through_view=true) }}
     group by content_hash
 ),
 
@@ -38,6 +47,7 @@ monologues as (
             filter (where side = 'customer')
         )[1] as customer_monologue_at_seconds
     from {{ ref("stg_callmart__speech_turns") }}
+    {{ only_touched("content_hash", "recordings", through_view=true) }}
     group by content_hash
 ),
 

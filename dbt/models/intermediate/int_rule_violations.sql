@@ -1,3 +1,14 @@
+{{ config(
+    materialized="incremental",
+    meta={
+        "touched": "all",
+        "touches": [
+            touch("calls", "call_id"),
+            touch("customers", "customer_id"),
+            touch("days", business_date("violated_at"))
+        ]
+    }
+) }}
 -- One row a violation of a sales rule. A new rule type is one more model in rules/ and its name here and in the
 -- seed rule_types.
 {% set rule_types = [

@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key="call_id",
+    indexes=[{"columns": ["call_id"], "unique": true}],
+    meta={"touched": ["call_id", "calls"], "in_order": ["started_at", "call_id"]}
+) }}
 with emotions as (
     select
         call_id,
@@ -6,7 +12,9 @@ with emotions as (
         max(adjusted_label) filter (where side = 'customer') as customer_emotion,
         max(adjusted_index) filter (where side = 'customer') as customer_emotion_index
     from {{ ref("int_emotions_adjusted") }}
-    where is_selected
+    where
+        is_selected
+        {{ only_touched("call_id", "calls", "and") }}
     group by call_id
 ),
 
@@ -16,7 +24,9 @@ violations as (
         count(*)::integer as rule_violations,
         count(*) filter (where severity = 'critical')::integer as critical_rule_violations
     from {{ ref("int_rule_violations") }}
-    where call_id is not null
+    where
+        call_id is not null
+        {{ only_touched("call_id", "calls", "and") }}
     group by call_id
 )
 
@@ -143,4 +153,5 @@ left join {{ ref("int_call_attempts_counted") }} as attempts on calls.call_id = 
 left join violations on calls.call_id = violations.call_id
 left join {{ ref("int_recordings_spoken") }} as spoken on calls.content_hash = spoken.content_hash
 left join emotions on calls.call_id = emotions.call_id
+{{ only_touched("calls.call_id", "calls") }}
 order by calls.started_at, calls.call_id

@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_key", "call_date"],
+    indexes=[{"columns": ["call_date"]}],
+    meta={"touched": ["call_date", "days"], "in_order": ["call_date", "customer_key"]}
+) }}
 with attempts as (
     select
         calls.*,
@@ -9,6 +15,7 @@ with attempts as (
         counted.attempts_on_local_date
     from {{ ref("int_calls_reconciled") }} as calls
     inner join {{ ref("int_call_attempts_counted") }} as counted on calls.call_id = counted.call_id
+    {{ only_touched("calls.call_date", "days") }}
 )
 
 select

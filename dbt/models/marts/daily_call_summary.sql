@@ -1,3 +1,6 @@
+{{ config(
+    materialized="incremental", unique_key="call_date", meta={"touched": ["call_date", "days"]}
+) }}
 with figures as (
     select
         call_date,
@@ -25,17 +28,18 @@ with figures as (
         count(*) filter (where direction = 'outbound' and outcome = 'congestion')::integer
             as congestion_outcomes
     from {{ ref("int_calls_measured") }}
+    {{ only_touched("call_date", "days") }}
     group by call_date
 ),
 
 attempts as (
     select
-        calls.call_date,
-        max(counted.attempts_in_24_hours) as most_attempts_in_24_hours,
-        max(counted.attempts_on_date) as most_attempts_on_date
-    from {{ ref("int_call_attempts_counted") }} as counted
-    inner join {{ ref("int_calls_reconciled") }} as calls on counted.call_id = calls.call_id
-    group by calls.call_date
+        call_date,
+        max(attempts_in_24_hours) as most_attempts_in_24_hours,
+        max(attempts_on_date) as most_attempts_on_date
+    from {{ ref("int_call_attempts_counted") }}
+    {{ only_touched("call_date", "days") }}
+    group by call_date
 ),
 
 violations as (
@@ -44,6 +48,7 @@ violations as (
         count(*)::integer as rule_violations,
         count(*) filter (where severity = 'critical')::integer as critical_rule_violations
     from {{ ref("int_rule_violations") }}
+    {{ only_touched(business_date("violated_at"), "days") }}
     group by {{ business_date("violated_at") }}
 )
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
@@ -22,6 +22,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from callmart.settings import PROJECT_ROOT, Settings
+from callmart.warehouse import increments
 from callmart.warehouse.connection import connect
 from callmart.warehouse.locks import marts_lock
 from callmart.warehouse.roles import TRANSFORMER
@@ -66,6 +67,8 @@ class DbtResult:
     command: str
     seconds: float
     nodes: tuple[NodeResult, ...]
+    plan: increments.Plan | None = None
+    """How a complete build was made: as an increment or, for which reason, a full refresh."""
 
     @property
     def failures(self) -> tuple[NodeResult, ...]:
@@ -114,6 +117,11 @@ def build(
     unit tests, which judge the SQL and not the data: they belong into CI; `data_tests=False` the
     tests of the data, where what follows rests on a build that had them.
 
+    A complete build or run touches what changed since the last one that succeeded, unless
+    `full_refresh` asks for everything anew or something changed that all rows depend on; the
+    rows are the same (`increments`). With `select` the chosen models are made anew whole, and so
+    is everything by the next complete build.
+
     Who writes marts waits for whoever writes them now; with `beside` nothing that is published is
     written, and the caller holds `marts_lock` where what is read must stand still.
 
@@ -125,8 +133,6 @@ def build(
     arguments = command.split()
     if select is not None:
         arguments += ["--select", *([select] if isinstance(select, str) else select)]
-    if full_refresh:
-        arguments.append("--full-refresh")
     if not unit_tests:
         arguments += ["--exclude-resource-type", "unit_test"]
     if not data_tests:
@@ -139,13 +145,22 @@ def build(
         variables["as_of"] = _as_of_text(as_of)
     if beside is not None:
         return _build_beside(settings, command, arguments, variables, beside)
-    with ExitStack() as stack:
-        if command in WRITING:
-            try:
-                stack.enter_context(marts_lock(settings))
-            except psycopg.OperationalError as error:
-                raise DbtError(f"the warehouse cannot be reached: {error}".strip()) from error
+    if command not in WRITING:
         return _invoke(settings, command, arguments, variables)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(marts_lock(settings))
+        except psycopg.OperationalError as error:
+            raise DbtError(f"the warehouse cannot be reached: {error}".strip()) from error
+        if command == "seed" or select is not None:
+            increments.forget(settings)
+            return _invoke(settings, command, [*arguments, "--full-refresh"], variables)
+        # Pseudonyms depend on a key that reaches the session beside the variables.
+        made_by = {**variables, "pseudonyms": _hashed(settings.pseudonym_key)}
+        plan = stack.enter_context(increments.building(settings, made_by, full_refresh))
+        if not plan.is_increment:
+            arguments.append("--full-refresh")
+        return replace(_invoke(settings, command, arguments, variables), plan=plan)
 
 
 def _build_beside(

@@ -175,6 +175,7 @@ def _make_raw_tables(conn: psycopg.Connection, entities: dict[str, Entity]) -> l
                     table, sql.Literal(" / ".join(entity.description.values()))
                 )
             )
+            _track_changes(conn, entity)
             done.append(f"created raw.{entity.name}")
             continue
         present = existing[entity.name]
@@ -191,7 +192,18 @@ def _make_raw_tables(conn: psycopg.Connection, entities: dict[str, Entity]) -> l
                     f"raw.{entity.name}.{name} is {present[name]} in the database "
                     f"and {kind} by the contract: a contract may only add"
                 )
+        _track_changes(conn, entity)
     return done
+
+
+def _track_changes(conn: psycopg.Connection, entity: Entity) -> None:
+    """Let increments see which rows of the entity came, changed and went (0010_increments.sql)."""
+    known = conn.execute("select to_regprocedure('ops.track_changes(regclass, text[])')").fetchone()
+    if known and known[0] is not None:  # else this migrates to an older schema
+        conn.execute(
+            "select ops.track_changes(%s::regclass, variadic %s::text[])",
+            (f"raw.{entity.name}", list(entity.key)),
+        )
 
 
 def _make_roles(conn: psycopg.Connection) -> list[str]:

@@ -142,6 +142,13 @@ def _grant_rights(conn: psycopg.Connection) -> None:
         "grant select on all tables in schema raw, facts, ops to {transformer}",
         "grant insert on ops.expectation_results to {transformer}",
         "grant insert, delete on ops.dbt_run_results to {transformer}",
+        # What an increment of the marts has to look at (0010_increments.sql).
+        "grant update on ops.build_state to {transformer}",
+        "grant delete on ops.changed_rows to {transformer}",
+        "grant insert, truncate on ops.touched_calls, ops.touched_customers,"
+        " ops.touched_customer_rows, ops.touched_customer_keys, ops.touched_recordings,"
+        " ops.touched_transcripts, ops.touched_days, ops.touched_half_hours, ops.touched_agents"
+        " to {transformer}",
         "grant execute on function ops.sees_all_teams(text), ops.visible_agents(text) to {reader}",
     ):
         conn.execute(sql.SQL(statement).format(**names))

@@ -1,3 +1,8 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["call_id", "side", "family"],
+    meta={"touched": "all", "touches": [touch("calls", "call_id"), touch("customers", "customer_id")]}
+) }}
 -- One row a connected call, side and family of models: the emotion heard, and the same against how the speaker
 -- sounded in earlier calls (by started_at, whatever order they were delivered in).
 -- The judgement rests on the relative scores of the segments, which are facts: the mean of the speaker's earlier
