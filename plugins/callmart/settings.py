@@ -53,6 +53,8 @@ class Settings:
     """Where people reach Airflow's pages in their browsers; empty: messages carry no link to them."""
     reports_file: Path
     """Who gets which report in which language (YAML)."""
+    crm_targets: tuple[str, ...]
+    """CRMs that get a feed: names of shipped targets, or paths of YAML files."""
     emotion_families: tuple[str, ...]
     """Families of emotion models by which every recording is judged and whose facts are kept."""
     speech_models: Path | None
@@ -110,6 +112,11 @@ class Settings:
                     "CALLMART_REPORTS_FILE",
                     str(PROJECT_ROOT / "plugins" / "callmart" / "reports" / "reports.yaml"),
                 )
+            ),
+            crm_targets=tuple(
+                target.strip()
+                for target in env.get("CALLMART_CRM_TARGETS", "generic").split(",")
+                if target.strip()
             ),
             emotion_families=tuple(
                 family.strip()

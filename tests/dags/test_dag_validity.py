@@ -39,6 +39,7 @@ EXPECTED = {
     },
     "build_marts": {"validate_raw", "build_models", "validate_marts"},
     "publish_reports": {"plan_reports", "publish_report"},
+    "write_back_crm": {"write_feeds"},
     "train_emotion_model": {"plan_corpora", "train_corpus"},
     "check_health": {"update_alerts", "tell_alerts"},
 }

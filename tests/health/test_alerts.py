@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from mart_rows import insert
 from psycopg import Connection
 
 from callmart.airflow.callbacks import record_failure, record_skip, record_success
@@ -36,23 +37,6 @@ STEP = (
     " finished_at, detail) values ('d', %s, 't', %s, %s, now(), now() - %s::interval,"
     ' \'{"error": "E: why"}\')'
 )
-
-
-def insert(connection: Connection[Any], table: str, **values: Any) -> None:
-    """A row of a mart: `values`, and something in whatever else may not be null."""
-    obligatory = connection.execute(
-        "select attname, format_type(atttypid, atttypmod) from pg_attribute"
-        " where attrelid = %s::regclass and attnum > 0 and attnotnull",
-        (table,),
-    ).fetchall()
-    fillings = {"boolean": "false", "integer": "0", "bigint": "0", "date": "2026-01-01",
-                "timestamp with time zone": "2026-01-01T00:00:00Z", "jsonb": "{}",
-                "numeric": "0", "double precision": "0"}  # fmt: skip
-    row = {name: fillings.get(kind, "x") for name, kind in obligatory} | values
-    columns, places = ", ".join(row), ", ".join(["%s"] * len(row))
-    connection.execute(
-        f"insert into {table} ({columns}) values ({places})".encode(), list(row.values())
-    )
 
 
 def fail_step(connection: Connection[Any]) -> None:
@@ -137,6 +121,23 @@ def bounce(connection: Connection[Any]) -> None:
     )
 
 
+def refuse_a_row(connection: Connection[Any]) -> None:
+    connection.execute(
+        "insert into ops.crm_rejections (target, object_key, row_number, record_type, reason)"
+        " values ('salesforce', 'crm_feed/salesforce/rejected/a.csv', 1, 'customers', 'no such id')"
+    )
+
+
+def lose_a_letter(connection: Connection[Any]) -> None:
+    connection.execute(
+        "insert into ops.crm_feeds (target, sequence, status, rows) values ('x', 1, 'written', 1)"
+    )
+    connection.execute(
+        "insert into ops.crm_webhook_deliveries (target, sequence, status, attempts, message)"
+        " values ('x', 1, 'dead', 5, 'HTTP 503')"
+    )
+
+
 FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
     "failed_steps": (fail_step, "d.t", "E: why"),
     "files_in_quarantine": (quarantine, "crm/calls/x.csv", "no number (and 1 more)"),
@@ -151,6 +152,8 @@ FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
     ),
     "suite_failed": (fail_a_suite, "raw.calls", "r1 is broken"),
     "past_deadline": (hang, "build_marts", "are in no marts yet"),
+    "crm_refused_rows": (refuse_a_row, "salesforce customers", "1 rows: no such id"),
+    "crm_not_told": (lose_a_letter, "x", "1 feeds were not announced: HTTP 503"),
     "report_not_delivered": (
         bounce,
         "daily 2026-11-18 management to a@x.test",
@@ -160,8 +163,8 @@ FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
 
 CLEAN = (
     "truncate ops.objects, ops.quarantine, ops.step_runs, ops.expectation_results,"
-    " ops.report_deliveries, marts.line_health, marts.calls, marts.daily_call_summary,"
-    " marts.phrase_violations cascade"
+    " ops.report_deliveries, ops.crm_feeds, ops.crm_rejections, marts.line_health, marts.calls,"
+    " marts.daily_call_summary, marts.phrase_violations cascade"
 )
 
 

@@ -208,6 +208,20 @@ def publish_report(report: dict[str, Any]) -> None:
     log.info("%s", publish(Settings.from_environment(), report))
 
 
+def write_feeds() -> None:
+    """Tell the CRM what changed."""
+    from callmart.writeback import TargetError
+    from callmart.writeback import write_feeds as write
+
+    try:
+        summaries = write(Settings.from_environment())
+    except TargetError as error:
+        # No retry mends a file.
+        raise AirflowFailException(f"CALLMART_CRM_TARGETS: {error}") from error
+    for summary in summaries:
+        log.info("%s", summary)
+
+
 def update_alerts() -> None:
     """Open and close alerts."""
     from callmart.health import update_alerts as update
