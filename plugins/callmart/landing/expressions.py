@@ -361,6 +361,8 @@ class Findings:
     """(rows, rule, what it is not, the text): counts where the column has no value in the end."""
     unknown: list[tuple[Mask, Series]] = field(default_factory=list)
     """(rows, words) that a code map does not know and no `else` provides for."""
+    doubtful: list[tuple[Mask, str, str]] = field(default_factory=list)
+    """(rows, kind, what was made of it): local times that a clock change doubles or skips."""
 
 
 class Evaluator:
@@ -579,6 +581,7 @@ class Evaluator:
         rows = condition.to_numpy(dtype=bool)
         before.unread += [(mask & rows, *more) for mask, *more in self.findings.unread]
         before.unknown += [(mask & rows, words) for mask, words in self.findings.unknown]
+        before.doubtful += [(mask & rows, *more) for mask, *more in self.findings.doubtful]
         self.findings = before
         return value
 
@@ -671,10 +674,20 @@ class Evaluator:
         value = self.value(expression)
         return self._parsed(value, self._time_zone)
 
-    def _parsed(self, value: Series, zone: str) -> Series:
-        from callmart.landing.rows import as_text, parse_times
+    def _read(self, value: Series, zone: str) -> Series:
+        """Times in UTC; what the clock change makes of them is told."""
+        from callmart.landing.rows import DOUBTS, parse_times
 
-        times = parse_times(value, zone)[0]
+        times, _, *doubts = parse_times(value, zone)
+        for mask, (kind, text) in zip(doubts, DOUBTS, strict=True):
+            if mask.any():
+                self.findings.doubtful.append((mask, kind, text))
+        return times
+
+    def _parsed(self, value: Series, zone: str) -> Series:
+        from callmart.landing.rows import as_text
+
+        times = self._read(value, zone)
         if value.dtype.kind != "M" and value.notna().any():
             text = as_text(value).str.strip()
             self._unread(text.where(text != ""), times, "not_a_time", "a time")
@@ -753,12 +766,14 @@ class Evaluator:
             for one in formats if isinstance(formats, list) else [formats]:
                 rest = times.isna() & text.notna()
                 if rest.any():
-                    parsed = pd.to_datetime(text[rest], format=one, errors="coerce")
-                    times = times.where(~rest, _localized(parsed, zone).reindex(times.index))
+                    parsed = pd.to_datetime(text.where(rest), format=one, errors="coerce")
+                    times = times.where(~rest, self._read(parsed, zone))
             shown = " or ".join(formats) if isinstance(formats, list) else formats
             self._unread(text, times, "not_a_time", f"a time of the form {shown}")
         if "not_before" in argument:
+            before, self.findings = self.findings, Findings()  # told by the column that it makes
             earlier = self._times(argument["not_before"])
+            self.findings = before
             longest = pd.Timedelta(hours=argument.get("max_hours", LONGEST_HOURS))
             next_day = _next_day(times, zone)
             rolls = (times < earlier) & (next_day - earlier <= longest)
@@ -801,18 +816,14 @@ def _as_list(value: Any) -> list[Any]:
     return [value] if isinstance(value, dict) else []
 
 
-def _localized(times: Series, zone: str) -> Series:
-    from callmart.landing.rows import parse_times
-
-    return parse_times(times, zone)[0]
-
-
 def _next_day(times: Series, zone: str) -> Series:
     """The same time of day, a calendar day later in `zone`."""
     import pandas as pd
 
+    from callmart.landing.rows import parse_times
+
     local = times.dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
-    return _localized(local + pd.Timedelta(days=1), zone)
+    return parse_times(local + pd.Timedelta(days=1), zone)[0]
 
 
 def _is_zone(name: str) -> bool:

@@ -10,7 +10,7 @@ from callmart.contracts import Entity, load_entities
 from callmart.landing import tables, texts
 from callmart.landing.errors import FileError
 from callmart.landing.mappings import Route, TableFiles
-from callmart.landing.projection import Part, project_contract, project_mapped, unwrap
+from callmart.landing.projection import MappedProjection, Part, project_contract, unwrap
 from callmart.landing.rows import CheckedRows, Locale
 from callmart.landing.tables import Chunk, RejectedRow
 
@@ -36,15 +36,16 @@ class Extract:
         self._flags: dict[tuple[str, str], int] = {}
         self._notices: dict[tuple[str, str], str] = {}
         self._seen_fields: set[str] = set()
-        self._untaken = 0
+        self._mapped = None if route.entity else MappedProjection(self.entities, route, locale)
 
     def notices(self) -> list[tuple[str, str, str]]:
         """What a person may want to know: (kind, subject, detail)."""
         found = dict(self._notices)
         for (kind, subject), count in self._flags.items():
             found[(kind, subject)] = f"{count} rows"
-        if self._untaken:
-            found[("untaken_records", "")] = f"{self._untaken} records that no rule takes"
+        if self._mapped is not None and self._mapped.untaken:
+            count = self._mapped.untaken
+            found[("untaken_records", "")] = f"{count} records that no rule takes"
         return [(kind, subject, detail) for (kind, subject), detail in found.items()]
 
     def parts(self, file: IO[bytes]) -> Iterator[tuple[Entity, CheckedRows]]:
@@ -72,12 +73,11 @@ class Extract:
 
     def _project(self, chunk: Chunk) -> Iterator[tuple[Entity, CheckedRows]]:
         parts: Iterator[Part]
-        taken: set[int] = set()
-        if self._route.entity:
-            entity = self.entities[self._route.entity]
+        if self._mapped is None:
+            entity = self.entities[self._route.entity or ""]
             parts = project_contract(entity, chunk, self._files, self._locale)
         else:
-            parts = project_mapped(self.entities, chunk, self._route, self._locale, taken)
+            parts = self._mapped.parts(chunk)
         for entity, checked, unknown in parts:
             self.rejected += [(entity.name, row) for row in checked.rejected]
             for (kind, column), count in checked.flag_counts.items():
@@ -86,8 +86,6 @@ class Extract:
             for name in unknown:
                 self._notices[("unknown_column", name)] = f"kept in _extra of {entity.name}"
             yield entity, checked
-        if not self._route.entity:
-            self._untaken += len(chunk.row_numbers) - len(taken)
 
     def _chunks(self, file: IO[bytes]) -> Iterator[tuple[Chunk, bool]]:
         """Chunks, and whether their columns are those of the whole file."""

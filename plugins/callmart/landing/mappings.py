@@ -110,6 +110,9 @@ class EntityRows(_Strict):
     """Path of an array: a row for each element; the element's fields stand under `item`. Or, for arrays
     within arrays, names of the elements → paths, from the outermost inwards."""
 
+    distinct: bool = False
+    """Rows that say the same are taken once a file: agents or campaigns named in every call."""
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         entities = load_entities()

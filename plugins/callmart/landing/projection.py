@@ -58,40 +58,77 @@ def project_contract(
     yield entity, check_rows(entity, columns, extra, chunk.row_numbers, parts, locale), unknown
 
 
-def project_mapped(
-    entities: dict[str, Entity], chunk: Chunk, route: Route, locale: Locale, taken: set[int]
-) -> Iterator[Part]:
-    """Rows by the expressions of a source mapping. What no rule reads goes to the first rule's rows.
+class MappedProjection:
+    """Rows by the expressions of a source mapping, for one file."""
 
-    The numbers of the records that a rule takes are added to `taken`.
-    """
-    files = route.tables
-    if files is None:
-        raise ValueError(f"{route.key} is no extract")
-    read = {name for rows in files.rows for name in rows.read_fields()}
-    dropped = {*read, *files.drop_fields}
-    rest = [name for name in chunk.frame.columns if str(name) not in dropped]
-    chunk = _with_file_fields(_without_nulls(chunk, files.nulls), route)
-    for place, rows in enumerate(files.rows):
-        entity = entities[rows.entity]
-        selected = _select(chunk, rows, locale)
-        taken.update(selected.row_numbers.tolist())
-        if not len(selected.frame):
-            continue
-        evaluator = Evaluator(selected.frame, locale.time_zone)
+    def __init__(self, entities: dict[str, Entity], route: Route, locale: Locale) -> None:
+        if route.tables is None:
+            raise ValueError(f"{route.key} is no extract")
+        self._entities = entities
+        self._route = route
+        self._files = route.tables
+        self._locale = locale
+        self._seen: dict[int, set[tuple[Any, ...]]] = {}
+        self.untaken = 0
+        """Records so far that no rule took."""
+
+    def parts(self, chunk: Chunk) -> Iterator[Part]:
+        """Rows of a chunk, rule by rule. What no rule reads goes to the first rule's rows."""
+        files = self._files
+        read = {name for rows in files.rows for name in rows.read_fields()} | {*files.drop_fields}
+        rest = [name for name in chunk.frame.columns if str(name) not in read]
+        taken: set[int] = set()
+        records = _with_file_fields(_without_nulls(chunk, files.nulls), self._route)
+        for place, rows in enumerate(files.rows):
+            selected = _select(records, rows, self._locale)
+            taken.update(selected.row_numbers.tolist())
+            if not len(selected.frame):
+                continue
+            is_first = place == 0
+            checked = self._checked(place, rows, selected, rest if is_first else [])
+            unknown = [str(name) for name in rest if str(name) not in files.ignore_fields]
+            yield self._entities[rows.entity], checked, unknown if is_first else []
+        self.untaken += len(set(chunk.row_numbers.tolist()) - taken)
+
+    def _checked(
+        self, place: int, rows: EntityRows, selected: Chunk, rest: list[Any]
+    ) -> CheckedRows:
+        zone = self._locale.time_zone
+        evaluator = Evaluator(selected.frame, zone)
+        parts = _parts(selected.row_numbers) + place * PARTS_A_RULE
+        if rows.distinct:
+            keep = self._not_seen(place, [evaluator.text(of) for of in rows.fields.values()])
+            parts = parts[keep]
+            selected = replace(
+                selected,
+                frame=selected.frame[keep].reset_index(drop=True),
+                row_numbers=selected.row_numbers[keep],
+            )
+            evaluator = Evaluator(selected.frame, zone)
         columns: dict[str, pd.Series[Any]] = {}
         findings: dict[str, Findings] = {}
         for column, expression in rows.fields.items():
             columns[column], findings[column] = evaluator.column(expression)
-        _apply_words(columns, files)
-        is_first = place == 0
-        extra = selected.frame[rest if is_first else []]
-        unknown = [str(name) for name in rest if str(name) not in files.ignore_fields]
-        parts = _parts(selected.row_numbers) + place * PARTS_A_RULE
-        checked = check_rows(
-            entity, columns, extra, selected.row_numbers, parts.astype(np.int32), locale, findings
+        _apply_words(columns, self._files)
+        return check_rows(
+            self._entities[rows.entity],
+            columns,
+            selected.frame[rest],
+            selected.row_numbers,
+            parts.astype(np.int32),
+            self._locale,
+            findings,
         )
-        yield entity, checked, unknown if is_first else []
+
+    def _not_seen(self, place: int, columns: list[pd.Series[Any]]) -> Any:
+        """Which rows of a rule say what no row of the file before them said."""
+        seen = self._seen.setdefault(place, set())
+        values = [column.astype(object).where(column.notna(), None).tolist() for column in columns]
+        keep = np.zeros(len(columns[0]), dtype=bool)
+        for index, row in enumerate(zip(*values, strict=True)):
+            keep[index] = row not in seen
+            seen.add(row)
+        return keep
 
 
 def _without_nulls(chunk: Chunk, nulls: dict[str, list[str]]) -> Chunk:

@@ -7,8 +7,10 @@ by one. A row with several faults is one rejected row with all reasons.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,6 +32,12 @@ _INTEGER = r"[+-]?\d{1,18}(?:\.0*)?"
 _DECIMAL = r"[+-]?(?:\d{1,100}(?:\.\d{0,100})?|\.\d{1,100})(?:[eE][+-]?\d{1,2})?"
 _TRUE = ("true", "t", "1", "yes", "y", "1.0")
 _FALSE = ("false", "f", "0", "no", "n", "0.0")
+
+DOUBTS = (
+    ("ambiguous_time", "ambiguous local time, read as the earlier"),
+    ("nonexistent_time", "local time skipped by the clock change, moved on"),
+)
+"""(kind, text) of the flags for what `parse_times` returns as ambiguous and as nonexistent."""
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -190,10 +198,7 @@ def _convert(column: Column, series: pd.Series[Any], locale: Locale) -> _Convert
     """A column's values as Arrow arrays of the raw table's types; `bad` marks what is none."""
     if column.type == "timestamp":
         times, bad, ambiguous, nonexistent = parse_times(series, locale.time_zone)
-        flags = [
-            (ambiguous, "ambiguous_time", "ambiguous local time, read as the earlier"),
-            (nonexistent, "nonexistent_time", "local time skipped by the clock change, moved on"),
-        ]
+        flags = [(ambiguous, *DOUBTS[0]), (nonexistent, *DOUBTS[1])]
         array = pa.array(times, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
         return _Converted({column.name: array}, bad, "not_a_time", "is not a time", flags)
     text = as_text(series)
@@ -302,7 +307,7 @@ def check_rows(
     row_numbers: np.ndarray[Any, np.dtype[np.int64]],
     row_parts: np.ndarray[Any, np.dtype[np.int32]],
     locale: Locale,
-    findings: dict[str, Findings] | None = None,
+    findings: Mapping[str, Findings] = MappingProxyType({}),
 ) -> CheckedRows:
     """Convert and check the rows of one chunk. `findings`: by column, what computing it found odd.
 
@@ -320,7 +325,7 @@ def check_rows(
             series = pd.Series([None] * count, dtype="str")
         series = series.reset_index(drop=True)
         unread: set[int] = set()
-        if findings and column.name in findings:
+        if column.name in findings:
             unread = _unread(column, series, findings[column.name], faults)
             series = _known_words(column, series, findings[column.name], flags, flag_counts)
         converted = _convert(column, series, locale)
@@ -342,10 +347,16 @@ def check_rows(
                 faults.setdefault(index, []).append(
                     (f"{kind.split()[0]}_empty", f"the {kind} {column.name} is empty")
                 )
-        for mask, kind, text_of_flag in converted.flags:
+        told = [
+            *converted.flags,
+            *(findings[column.name].doubtful if column.name in findings else []),
+        ]
+        for mask, kind, text_of_flag in told:
             indices = np.flatnonzero(mask).tolist()
             if indices:
-                flag_counts[(kind, column.name)] = len(indices)
+                flag_counts[(kind, column.name)] = flag_counts.get((kind, column.name), 0) + len(
+                    indices
+                )
             for index in indices:
                 flags.setdefault(index, {})[column.name] = text_of_flag
     extra_texts = _extra_texts(extra, faults)
