@@ -364,6 +364,15 @@ class Findings:
     doubtful: list[tuple[Mask, str, str]] = field(default_factory=list)
     """(rows, kind, what was made of it): local times that a clock change doubles or skips."""
 
+    def add(self, other: Findings, rows: Mask | None = None) -> None:
+        """Take over what was found elsewhere, of some rows or of all."""
+        for mine, others in (
+            (self.unread, other.unread),
+            (self.unknown, other.unknown),
+            (self.doubtful, other.doubtful),
+        ):
+            mine += [(mask if rows is None else mask & rows, *more) for mask, *more in others]
+
 
 class Evaluator:
     """Evaluates expressions over one chunk; results are columns as long as the chunk.
@@ -376,6 +385,7 @@ class Evaluator:
         self._frame = frame
         self._time_zone = time_zone
         self._cache: dict[str, Series] = {}
+        self._computed: dict[str, tuple[Series, Findings]] = {}
         self.findings = Findings()
 
     def column(self, expression: Any) -> tuple[Series, Findings]:
@@ -389,9 +399,17 @@ class Evaluator:
             if expression not in self._cache:
                 self._cache[expression] = self._field(expression)
             return self._cache[expression]
-        name, argument = next(iter(expression.items()))
-        operator: Callable[[Any], Series] = getattr(self, f"_{name}")
-        return operator(argument)
+        # The same expression often stands in many columns; what was odd about it is told in each.
+        key = repr(expression)
+        if key not in self._computed:
+            before, self.findings = self.findings, Findings()
+            name, argument = next(iter(expression.items()))
+            operator: Callable[[Any], Series] = getattr(self, f"_{name}")
+            self._computed[key] = operator(argument), self.findings
+            self.findings = before
+        value, findings = self._computed[key]
+        self.findings.add(findings)
+        return value
 
     def holds(self, condition: dict[str, Any]) -> Series:
         """Where a condition holds, as booleans without nulls."""
@@ -516,9 +534,13 @@ class Evaluator:
     def _replace(self, argument: dict[str, Any]) -> Series:
         import re2
 
-        pattern, by = re2.compile(argument["pattern"]), argument["with"]
+        pattern, by = argument["pattern"], argument["with"]
         text = self.text(argument["of"])
-        return text.map(lambda value: pattern.sub(by, value), na_action="ignore").astype("str")
+        if pattern == re.escape(pattern) and "\\" not in by:
+            return text.str.replace(pattern, by, regex=False)
+        compiled = re2.compile(pattern)
+        known = {value: compiled.sub(by, value) for value in text.dropna().unique().tolist()}
+        return text.map(known).astype("str")
 
     def _split(self, argument: dict[str, Any]) -> Series:
         """An array, to be unnested or picked from."""
@@ -578,10 +600,7 @@ class Evaluator:
         """A branch's value; what is odd in rows that take another branch is of no interest."""
         before, self.findings = self.findings, Findings()
         value = self.value(expression)
-        rows = condition.to_numpy(dtype=bool)
-        before.unread += [(mask & rows, *more) for mask, *more in self.findings.unread]
-        before.unknown += [(mask & rows, words) for mask, words in self.findings.unknown]
-        before.doubtful += [(mask & rows, *more) for mask, *more in self.findings.doubtful]
+        before.add(self.findings, condition.to_numpy(dtype=bool))
         self.findings = before
         return value
 
