@@ -86,7 +86,6 @@ select
     calls.campaign_id,
     calls.line_id,
     calls.line_group,
-    calls.line_mode,
     calls.customer_region,
     calls.consent_status,
     calls.do_not_call,

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from built_marts import Marts, write_truth
+from compiled_models import Run, model_runner
 
 from callmart.landing import discover, load_dispositions_csv, load_objects
 from callmart.settings import Settings
+from callmart.warehouse import connect
 from callmart.warehouse.dbt import build
 
 
@@ -85,3 +87,19 @@ def new_settings(
             )
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def invented(new_settings: Callable[[str], Settings]) -> Marts:
+    """The marts of the invented centre (invented_centre.py), delivered plainly; only read them."""
+    from invented_centre import build_from, plain_delivery
+
+    return build_from(new_settings("invented"), [plain_delivery()])
+
+
+@pytest.fixture
+def run_model(marts: Marts) -> Iterator[Run]:
+    """Run one model's SQL over tables of the test's own; nothing of it stays."""
+    with connect(marts.settings) as conn:
+        yield model_runner(conn, marts.settings.home / "dbt" / "target" / "compiled")
+        conn.rollback()

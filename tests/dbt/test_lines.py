@@ -4,59 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-import re
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
-from built_marts import Marts
-
-from callmart.warehouse import connect
-
-Run = Callable[[str, dict[str, tuple[dict[str, str], list[dict[str, Any]]]]], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def run_model(marts: Marts) -> Iterator[Run]:
-    """Run a model's compiled SQL over tables of the test's own (relation → columns with types, rows)."""
-    with connect(marts.settings) as conn:
-
-        def run(
-            model: str, inputs: dict[str, tuple[dict[str, str], list[dict[str, Any]]]]
-        ) -> list[dict[str, Any]]:
-            compiled = marts.settings.home / "dbt" / "target" / "compiled"
-            (path,) = compiled.rglob(f"models/**/{model}.sql")
-            statement = path.read_text(encoding="utf-8")
-            for relation, (columns, rows) in inputs.items():
-                create_table(conn, relation, columns, rows)
-                statement, found = re.subn(rf'"\w+"\."\w+"\."{relation}"', relation, statement)
-                assert found, f"{model} does not read {relation}"
-            cursor = conn.execute(statement.encode())
-            names = [column.name for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-        yield run
-        conn.rollback()
-
-
-def create_table(
-    conn: psycopg.Connection[Any],
-    name: str,
-    columns: dict[str, str],
-    rows: list[dict[str, Any]],
-) -> None:
-    shape = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    conn.execute(f"create temporary table {name} ({shape})".encode())
-    with (
-        conn.cursor() as cursor,
-        cursor.copy(f"copy {name} ({', '.join(columns)}) from stdin".encode()) as copy,
-    ):
-        for row in rows:
-            copy.write_row([row.get(column) for column in columns])
-    conn.execute(f"analyze {name}".encode())
-
+from compiled_models import Run, Table
 
 # --- line health ----------------------------------------------------------------------------------
 
@@ -70,7 +22,7 @@ HEALTH_COLUMNS = {
     "is_answered": "boolean",
     "is_connected": "boolean",
 }
-NO_MARKS: dict[str, tuple[dict[str, str], list[dict[str, Any]]]] = {
+NO_MARKS: dict[str, Table] = {
     "stg_callmart__lines_versions": (
         {
             "line_id": "text",
