@@ -54,7 +54,8 @@ handled as (
         agent_id,
         half_hour_at,
         {{ ratio(
-            "sum(coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0))", "count(*)"
+            "sum((coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0))::numeric)",
+            "count(*)"
         ) }} as average_handle_seconds
     from {{ ref("int_calls_reconciled") }}
     where is_handled and agent_id is not null
