@@ -126,7 +126,7 @@ placed as (
 numbers as (
     {{ numbers_located(
         "select distinct identified.customer_number as number from identified left join placed"
-        " on identified.call_id = placed.call_id where placed.call_id is null"
+        " on identified.call_id = placed.call_id where coalesce(placed.time_zone_origin, 'site') = 'site'"
     ) | indent(4) }}
 ),
 
@@ -138,10 +138,20 @@ attributed as (
         placed.consent_status,
         placed.do_not_call,
         coalesce(merged.surviving_customer_id, identified.found_customer_id) as surviving_customer_id,
-        coalesce(placed.country, numbers.country, {{ business_country() }}) as customer_country,
-        coalesce(placed.time_zone, numbers.time_zone, {{ business_time_zone() }}) as customer_time_zone,
+        -- A customer of whom neither zone nor region nor a number of their own tells it is where the called number is.
         coalesce(
-            placed.time_zone_origin, case when numbers.time_zone is not null then 'number' end, 'site'
+            case when placed.time_zone_origin <> 'site' then placed.country end,
+            numbers.country,
+            placed.country,
+            {{ business_country() }}
+        ) as customer_country,
+        coalesce(
+            case when placed.time_zone_origin <> 'site' then placed.time_zone end,
+            numbers.time_zone,
+            {{ business_time_zone() }}
+        ) as customer_time_zone,
+        coalesce(
+            nullif(placed.time_zone_origin, 'site'), case when numbers.time_zone is not null then 'number' end, 'site'
         ) as customer_time_zone_origin
     from identified
     left join merged on identified.found_customer_id = merged.customer_id
@@ -164,7 +174,7 @@ lined as (
 ),
 
 -- The line mode of an inbound call: that of the group of the called line, which is single where the group has
--- one line in use and multiple where it has several.
+-- one line in use and multiple where it has several. A line without a group stands alone.
 inbound_modes as (
     select
         lined.call_id,
@@ -217,7 +227,10 @@ select
     attributed.do_not_call,
     lined.line_group,
     lined.carrier,
-    inbound_modes.line_mode as inbound_line_mode,
+    coalesce(
+        inbound_modes.line_mode,
+        case when attributed.direction = 'inbound' and lined.call_id is not null then 'single' end
+    ) as inbound_line_mode,
     attributed._source as source,
     attributed._extra as extra,
     attributed.hold_seconds::double precision as hold_seconds,
