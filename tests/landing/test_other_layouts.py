@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
+from bank_log import example, make_bank_log, mapping
 
 from callmart.landing.expressions import Evaluator, ExpressionError, check_expression
 from callmart.landing.mappings import parse_mapping
 
-from .bank_log import example, make_bank_log, mapping
 from .conftest import Landing
 
 
