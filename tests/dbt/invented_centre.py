@@ -247,11 +247,20 @@ def deliver(settings: Settings, waves: Iterable[dict[str, bytes]]) -> None:
 
 
 def build_from(
-    settings: Settings, waves: Iterable[dict[str, bytes]], select: str | None = None
+    settings: Settings,
+    waves: Iterable[dict[str, bytes]],
+    select: str | None = None,
+    *,
+    is_built_between: bool = False,
 ) -> Marts:
+    """Load the waves and build the marts; with `is_built_between` also before the last wave came."""
     load_dispositions_csv(settings, DISPOSITIONS)
-    deliver(settings, waves)
+    build(settings, "seed")
+    *earlier, last = waves
+    deliver(settings, earlier)
+    if is_built_between:
+        build(settings, "run", select=select)
+    deliver(settings, [last])
     enter_recordings(settings)
     match_phrases(settings)
-    build(settings, "seed")
     return Marts(settings, {}, build(settings, "run", select=select))
