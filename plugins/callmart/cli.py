@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sources": ("callmart.commands.sources:sources", "Check source mappings, try them."),
     "search": ("callmart.commands.search:search", "Find what was said in all transcripts."),
     "weights": ("callmart.commands.weights:weights", "Learn weights from outcomes, propose them."),
+    "replay": ("callmart.commands.replay:replay", "Compute a past range under other versions."),
     "review": ("callmart.commands.review:review", "Phrase hits to inspectors, verdicts back."),
     "roles": ("callmart.commands.roles:roles", "Say who reads the marts, and let people in."),
     "bench": ("callmart.commands.bench:bench", "Measure callmart beside its peers."),

@@ -52,6 +52,32 @@ def check(ctx: click.Context, file: Path, as_json: bool) -> None:
         click.echo(f"{file}: version {found.version}, {len(found.rules)} rules, no fault")
 
 
+@rules.command()
+@click.argument("file", type=_RULE_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def propose(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Enter FILE under its version, so that `callmart replay --rules N` can try it on the past.
+
+    It judges nothing until such a replay is promoted; the same file again changes nothing.
+    Exit status: 0 entered, 1 refused, or its version is another set, 2 wrong usage.
+    """
+    import psycopg
+
+    from callmart.replay import RuleFileError, propose_rules
+    from callmart.settings import Settings
+
+    _load(ctx, file, as_json)
+    try:
+        number = propose_rules(Settings.from_environment(), file)
+    except (RuleFileError, psycopg.Error, ValueError) as error:
+        raise click.ClickException(str(error).strip()) from error
+    if as_json:
+        click.echo(json.dumps({"version": number}))
+    else:
+        click.echo(f"{file} is rules version {number}: callmart replay --rules {number} …")
+
+
 @rules.command("try")
 @click.argument("file", type=_RULE_FILE)
 @click.option("--text", "texts", multiple=True, required=True, help="A turn; may be repeated.")

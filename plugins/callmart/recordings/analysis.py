@@ -16,7 +16,13 @@ from psycopg.types.json import Jsonb
 
 from callmart.landing import FileError, ObjectStore, load_mappings, quarantine_file
 from callmart.landing.store import ObjectGoneError
-from callmart.recordings.emotion_models import analysis_version, baseline_row, models_in_force
+from callmart.recordings.emotion_models import (
+    analysis_version,
+    baseline_row,
+    model_named,
+    models_in_force,
+    trial_version,
+)
 from callmart.settings import Settings
 from callmart.warehouse import connect, copy_rows
 
@@ -237,6 +243,43 @@ def analyze_batch(settings: Settings, content_hashes: Sequence[str]) -> Analysis
         already_there=len(there),
         audio_seconds=round(audio_seconds, 1),
     )
+
+
+def judge_batch(settings: Settings, model_version: str, content_hashes: Sequence[str]) -> int:
+    """Judge the voices of recordings by an emotion model that is not in force; rows added.
+
+    The facts of those in force stay what they are: these stand beside them under a version of their
+    own, and judge the calls of the days to which somebody pins the model. Recordings that are gone
+    from the bucket are left out. Raises LookupError or ModelError for a model that cannot be used.
+    """
+    from threadpoolctl import threadpool_limits
+
+    model = model_named(settings, model_version)
+    models: dict[str, EmotionModel] = {str(model.family): model}
+    version = trial_version(model)
+    with connect(settings) as connection:
+        recordings = recording_files(connection, content_hashes)
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES}
+    with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="callmart-") as folder:
+        for files, inspection in _inspections(settings, recordings, Path(folder), models):
+            if isinstance(inspection, ObjectGoneError):
+                log.warning("%s: %s", files.content_hash, inspection)
+                continue
+            _add_rows(rows, files.content_hash, version, inspection)
+    with connect(settings) as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext('callmart.facts'))")
+        there = {
+            row[0]
+            for row in connection.execute(
+                "select content_hash from facts.emotions"
+                " where model_version = %s and content_hash = any(%s)",
+                (model_version, list(content_hashes)),
+            )
+        }
+        new = [row for row in rows["emotions"] if row[0] not in there]
+        copy_rows(connection, "facts.emotions", EMOTION_COLUMNS, new)
+        _keep_baselines(connection, [model])
+    return len(new)
 
 
 def _keep_baselines(connection: Connection[Any], models: Iterable[EmotionModel]) -> None:

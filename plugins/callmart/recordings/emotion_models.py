@@ -88,6 +88,38 @@ def models_in_force(settings: Settings) -> dict[str, EmotionModel]:
     return models
 
 
+def model_named(settings: Settings, model_version: str) -> EmotionModel:
+    """A model by its version: trained here, whatever its status, or one that comes with callmart.
+
+    Raises LookupError where there is none, ModelError where its files cannot be used.
+    """
+    from ml.emotion import FAMILIES, ModelError, load_model
+
+    with connect(settings) as connection:
+        row = connection.execute(
+            "select family, folder from ops.emotion_models where model_version = %s",
+            (model_version,),
+        ).fetchone()
+    if row is not None:
+        return _fetched(settings, *row)
+    for family in FAMILIES:
+        try:
+            model = load_model(family)
+        except ModelError:
+            continue
+        if model.version == model_version:
+            return model
+    raise LookupError(f"no emotion model {model_version} is at hand")
+
+
+def trial_version(model: EmotionModel) -> str:
+    """Version under which facts of a model are kept that judged beside those in force."""
+    from ml.inspection import ANALYSER_VERSION
+
+    trial = f"beside\n{model.version}"
+    return f"{ANALYSER_VERSION}.{hashlib.sha256(trial.encode()).hexdigest()[:8]}"
+
+
 def _fetched(settings: Settings, family: str, prefix: str) -> EmotionModel:
     """A model from the bucket; its files are checked against its version as they are read."""
     from ml.emotion import load_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,34 @@ order by
 """
 
 
+UNJUDGED_SQL = """
+select
+    links.content_hash,
+    min(recordings.extension) as extension,
+    max(recordings.size_bytes) as size_bytes
+from facts.call_recordings as links
+inner join raw.recordings
+    on recordings.object_id in (links.object_id, links.agent_object_id, links.customer_object_id)
+where exists (
+    select from raw.calls
+    where calls.call_id = links.call_id
+        and (calls.started_at at time zone %(zone)s)::date between %(first)s and %(last)s
+)
+and exists (select from facts.emotions where emotions.content_hash = links.content_hash)
+and not exists (
+    select from facts.emotions
+    where emotions.content_hash = links.content_hash and emotions.model_version = %(model)s
+)
+and not exists (
+    select from ops.quarantine
+    where quarantine.object_id in (links.object_id, links.agent_object_id, links.customer_object_id)
+        and quarantine.rule in ('overwritten', 'vanished') and quarantine.status = 'open'
+)
+group by links.content_hash
+order by min(links.delivered_on), links.content_hash
+"""
+
+
 @cache
 def batching() -> dict[str, Any]:
     """The numbers of batching.yaml."""
@@ -130,8 +159,27 @@ def link_recordings(connection: Connection[Any]) -> int:
 
 def unheard_batches(connection: Connection[Any], analyser_version: str) -> list[dict[str, Any]]:
     """Parcels of content hashes without facts of this version: `label`, `content_hashes`."""
+    return _parcels(connection.execute(UNHEARD_SQL, (analyser_version,)).fetchall())
+
+
+def unjudged_batches(
+    connection: Connection[Any], model_version: str, first_day: date, last_day: date, zone: str
+) -> list[dict[str, Any]]:
+    """Parcels of recordings of these business days in which this emotion model judged no voice.
+
+    Only such in which the latest analysis found voices to judge, and calls that are known.
+    """
+    return _parcels(
+        connection.execute(
+            UNJUDGED_SQL,
+            {"model": model_version, "first": first_day, "last": last_day, "zone": zone},
+        ).fetchall()
+    )
+
+
+def _parcels(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """rows: content hash, extension, size in bytes."""
     numbers = batching()
-    rows = connection.execute(UNHEARD_SQL, (analyser_version,)).fetchall()
     batches: list[dict[str, Any]] = []
     parcel: list[str] = []
     seconds = 0.0

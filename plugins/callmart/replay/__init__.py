@@ -5,13 +5,14 @@ from __future__ import annotations
 from callmart.replay.runs import (
     Replay,
     ReplayError,
-    add_facts,
     discard,
     get,
     list_replays,
     make,
+    plan_judging,
     promote,
     request,
+    search,
 )
 from callmart.replay.versions import (
     RuleFileError,
@@ -27,13 +28,14 @@ __all__ = [
     "RuleFileError",
     "UnknownVersionError",
     "Version",
-    "add_facts",
     "discard",
     "get",
     "list_replays",
     "list_versions",
     "make",
+    "plan_judging",
     "promote",
     "propose_rules",
     "request",
+    "search",
 ]

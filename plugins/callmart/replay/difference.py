@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 LISTED = 500
 """Most customers, hits and movers that are listed; the counts are of all."""
-MOVERS = 25
+MOVERS = 20
 REASONS = 3
 BIN = 5
 """Width of the bins of the total score."""
@@ -285,6 +285,7 @@ def compare(
         "customers": {
             "compared": len(at_end),
             "scores_changed": sum(row["change"] != 0 for row in at_end),
+            **{f"mean_{side}": _mean(at_end, side) for side in ("before", "after")},
             "tiers_changed": len(changed_tiers),
             "tiers_up": sum(row["tier_after"] < row["tier_before"] for row in changed_tiers),
             "tiers_down": sum(row["tier_after"] > row["tier_before"] for row in changed_tiers),
@@ -344,6 +345,11 @@ def _counts(connection: Connection[Any], prefix: str, table: str) -> dict[str, A
         "removed": gone - changed,
         "changed": changed,
     }
+
+
+def _mean(rows: list[dict[str, Any]], side: str) -> float | None:
+    totals = [row[f"total_{side}"] for row in rows if row[f"total_{side}"] is not None]
+    return round(sum(totals) / len(totals), 2) if totals else None
 
 
 def _histogram(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

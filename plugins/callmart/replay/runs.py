@@ -126,13 +126,14 @@ def request(
     if to_date < from_date:
         raise ValueError(f"the range ends before it begins: {from_date} to {to_date}")
     found = resolve(settings, versions)
-    with connect(settings) as connection:
+    with connect(settings.as_transformer()) as connection:
         newest = connection.execute("select max(call_date) from marts.calls").fetchone()
         if newest is None or newest[0] is None or from_date > newest[0]:
             holds = "no call" if newest is None or newest[0] is None else f"calls until {newest[0]}"
             raise ValueError(
                 f"there is nothing to replay from {from_date} on: the marts hold {holds}"
             )
+    with connect(settings.as_loader()) as connection:
         row = connection.execute(
             "insert into ops.replays (from_date, to_date, versions) values (%s, %s, %s)"
             " on conflict (from_date, to_date, versions) where status in ('building', 'ready')"
@@ -159,7 +160,7 @@ def get(settings: Settings, replay_id: int) -> Replay:
 def list_replays(settings: Settings) -> list[Replay]:
     """All replays, the newest first."""
     with (
-        connect(settings) as connection,
+        connect(settings.as_loader()) as connection,
         connection.cursor(row_factory=class_row(Replay)) as cursor,
     ):
         return cursor.execute(
@@ -167,18 +168,25 @@ def list_replays(settings: Settings) -> list[Replay]:
         ).fetchall()
 
 
-def add_facts(settings: Settings, replay: Replay) -> None:
-    """Find what the rules of the replay's set say of the range's transcripts, where nobody has yet.
-
-    What it hears by another model is a matter of `plan_hearing` and `hear_batch`.
-    """
+def search(settings: Settings, replay: Replay) -> None:
+    """Find what the rules of the replay's set say of the range's transcripts, where nobody has yet."""
     from callmart.recordings import match_phrases
 
     if "rules" in replay.versions:
         found = match_phrases(
-            settings, int(replay.versions["rules"]), (replay.from_date, replay.to_date)
+            settings.as_loader(), int(replay.versions["rules"]), (replay.from_date, replay.to_date)
         )
         log.info("%s", found)
+
+
+def plan_judging(settings: Settings, replay: Replay) -> list[dict[str, Any]]:
+    """Batches (`label`, `content_hashes`, `model`) for `callmart.recordings.judge_batch`: recordings of
+    the range in which the replay's emotion model has not judged the voices yet."""
+    from callmart.recordings import plan_judging as plan
+
+    if "model" not in replay.versions:
+        return []
+    return plan(settings.as_loader(), replay.versions["model"], replay.from_date, replay.to_date)
 
 
 def make(settings: Settings, replay_id: int) -> Replay:
@@ -186,7 +194,7 @@ def make(settings: Settings, replay_id: int) -> Replay:
 
     Killed and called again it begins anew. Raises DbtError, ReplayError.
     """
-    with marts_lock(settings):
+    with marts_lock(settings.as_transformer()):
         replay = get(settings, replay_id)
         if replay.status not in ("building", "ready"):
             raise ReplayError(f"replay {replay_id} is {replay.status} already")
@@ -197,13 +205,16 @@ def make(settings: Settings, replay_id: int) -> Replay:
 
 def _build_both(settings: Settings, replay: Replay) -> None:
     basis = _basis(settings)
-    build(settings, "build", unit_tests=False, data_tests=False)
-    _drop_schemas(settings, replay)
-    build(settings, "run", select=replay.selection, beside=Beside(replay.prefix, replay.pins))
-    with connect(settings) as connection:
+    builder = settings.as_transformer()
+    build(builder, "build", unit_tests=False, data_tests=False)
+    with connect(builder) as connection:
+        _drop(connection, replay.prefix)
+    build(builder, "run", select=replay.selection, beside=Beside(replay.prefix, replay.pins))
+    with connect(builder) as connection:
         difference = compare(
             connection, replay.prefix, replay.from_date, replay.to_date, replay.versions
         )
+    with connect(settings.as_loader()) as connection:
         connection.execute(
             "update ops.replays set status = 'ready', basis = %s, difference = %s,"
             " built_at = clock_timestamp() where replay_id = %s",
@@ -221,7 +232,7 @@ def promote(settings: Settings, replay_id: int, by: str) -> Replay:
         ReplayError: it is not ready, or was discarded.
         DbtError: it had to be built again and could not be.
     """
-    with marts_lock(settings):
+    with marts_lock(settings.as_transformer()):
         replay = get(settings, replay_id)
         if replay.status == "promoted":
             return replay
@@ -254,7 +265,7 @@ def promote(settings: Settings, replay_id: int, by: str) -> Replay:
 
 def discard(settings: Settings, replay_id: int, by: str) -> Replay:
     """Drop the tables of a replay; facts that were added for it stay. Raises ReplayError."""
-    with marts_lock(settings):
+    with marts_lock(settings.as_transformer()):
         replay = get(settings, replay_id)
         if replay.status == "promoted":
             raise ReplayError(
@@ -271,7 +282,7 @@ def discard(settings: Settings, replay_id: int, by: str) -> Replay:
 
 
 def _set_status(settings: Settings, replay_id: int, status: str) -> None:
-    with connect(settings) as connection:
+    with connect(settings.as_loader()) as connection:
         connection.execute(
             "update ops.replays set status = %s where replay_id = %s", (status, replay_id)
         )
@@ -279,7 +290,7 @@ def _set_status(settings: Settings, replay_id: int, status: str) -> None:
 
 def _basis(settings: Settings) -> dict[str, Any]:
     """What the marts are made from: data, decisions, models, settings."""
-    with connect(settings) as connection:
+    with connect(settings.as_transformer()) as connection:
         row = connection.execute(BASIS_SQL).fetchone()
     code = hashlib.sha256()
     for path in sorted(PROJECT_DIR.rglob("*")):
@@ -303,11 +314,6 @@ def _schemas(connection: Connection[Any], prefix: str) -> list[str]:
 def _drop(connection: Connection[Any], prefix: str) -> None:
     for schema in _schemas(connection, prefix):
         connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
-
-
-def _drop_schemas(settings: Settings, replay: Replay) -> None:
-    with connect(settings) as connection:
-        _drop(connection, replay.prefix)
 
 
 def _tables(connection: Connection[Any], prefix: str) -> Iterator[tuple[str, str, str]]:

@@ -118,15 +118,24 @@ class Version:
     """in force, known, proposed, retired."""
 
 
-def register_rules(connection: Connection[Any]) -> list[int]:
+def register_rules(settings: Settings) -> list[int]:
     """Enter every state of the CRM's rules that has no number yet; the new numbers.
 
     The numbers follow the moments from which the states were in force, behind those given before.
     Raises psycopg.errors.UndefinedTable before the first build of the marts.
     """
+    with connect(settings.as_transformer()) as connection:
+        states = _states(connection)
+    with connect(settings.as_loader()) as connection:
+        connection.execute("lock table ops.rule_sets in exclusive mode")
+        numbers = [_enter(connection, **state) for state in states]
+    return [number for number in numbers if number is not None]
+
+
+def _states(connection: Connection[Any]) -> list[dict[str, Any]]:
+    """What was in force from which moment on, as arguments of `_enter`."""
     from ml.phrases import RulesRefusedError, parse_rule, rule_hash
 
-    connection.execute("lock table ops.rule_sets in exclusive mode")
     library = [
         {
             "rule_id": rule_id, "rule_hash": digest, "rule_version": number,
@@ -134,11 +143,11 @@ def register_rules(connection: Connection[Any]) -> list[int]:
         }
         for rule_id, digest, definition, number in connection.execute(LIBRARY_SQL).fetchall()
     ]  # fmt: skip
-    states = connection.execute(STATES_SQL).fetchall()
-    if not states and library:
-        states = [(None, [], [], False)]
-    added = []
-    for moment, sales, phrases, is_delivered in states:
+    rows = connection.execute(STATES_SQL).fetchall()
+    if not rows and library:
+        rows = [(None, [], [], False)]
+    states: list[dict[str, Any]] = []
+    for moment, sales, phrases, is_delivered in rows:
         chosen: list[dict[str, Any]] = []
         for row in phrases:
             try:
@@ -147,19 +156,18 @@ def register_rules(connection: Connection[Any]) -> list[int]:
                 # It judges nothing; ops.notices names it.
                 continue
         since = f" from {moment:%Y-%m-%d %H:%M} UTC on" if moment else ""
-        number = _enter(
-            connection,
-            origin="crm" if is_delivered or sales else "library",
-            label=f"the CRM's rules{since}"
-            if is_delivered
-            else f"sales rules{since}, shipped phrases",
-            moment=moment,
-            phrases=chosen if is_delivered else library,
-            sales=sales,
+        states.append(
+            {
+                "origin": "crm" if is_delivered or sales else "library",
+                "label": f"the CRM's rules{since}"
+                if is_delivered
+                else f"sales rules{since}, shipped phrases",
+                "moment": moment,
+                "phrases": chosen if is_delivered else library,
+                "sales": sales,
+            }
         )
-        if number is not None:
-            added.append(number)
-    return added
+    return states
 
 
 def propose_rules(settings: Settings, path: Path) -> int:
@@ -181,7 +189,7 @@ def propose_rules(settings: Settings, path: Path) -> int:
         }
         for rule in sorted(read.rules, key=lambda rule: rule.id)
     ]  # fmt: skip
-    with connect(settings) as connection:
+    with connect(settings.as_loader()) as connection:
         connection.execute("lock table ops.rule_sets in exclusive mode")
         taken = connection.execute(
             "select label, content_sha256 from ops.rule_sets where rules_version = %s",
@@ -261,9 +269,8 @@ def _definition(rule: Rule) -> dict[str, Any]:
 
 def list_versions(settings: Settings) -> list[Version]:
     """All versions, by kind, the newest last; states of the CRM's rules are entered on the way."""
-    with connect(settings) as connection:
-        register_rules(connection)
-        connection.commit()
+    register_rules(settings)
+    with connect(settings.as_loader()) as connection:
         return [
             *_rules(connection),
             *_weights(connection),
