@@ -261,7 +261,7 @@ def test_few_outcomes_say_so_and_propose_nothing(warehouse: Settings) -> None:
 
 @pytest.mark.postgres
 def test_a_version_is_decided_once(warehouse: Settings) -> None:
-    good = {"fit": {"a": 50.0, "b": 49.99, "x": 0.01}}
+    good = {"fit": {"a": {"weight": 50.0}, "b": {"weight": 49.99}, "x": {"weight": 0.01}}}
     source, report = {"fit": "by hand"}, {"fit": {"auc": float("nan")}}
     first = propose(warehouse, good, source, "one", report)
     second = propose(warehouse, good, source, "two", report)
@@ -280,7 +280,37 @@ def test_a_version_is_decided_once(warehouse: Settings) -> None:
     with pytest.raises(VersionError, match="ends after"):
         promote(warehouse, second, date(2026, 1, 2), date(2026, 1, 2))
     with pytest.raises(VersionError, match="add up to 99"):
-        propose(warehouse, {"fit": {"a": 50.0, "b": 49.0, "x": 0.0}}, source, "", report)
-    with pytest.raises(VersionError, match="not its components"):
-        propose(warehouse, {"fit": {"a": 50.0, "b": 50.0}}, source, "", report)
+        propose(warehouse, {"fit": {"a": {"weight": 79.0}}}, source, "", report)
+    with pytest.raises(VersionError, match="no component z"):
+        propose(warehouse, {"fit": {"z": {"weight": 0.0}}}, source, "", report)
+    with pytest.raises(VersionError, match="not between 0 and 1"):
+        propose(warehouse, {"fit": {"a": {"prior": 1.01}}}, source, "", report)
     assert len(list_versions(warehouse)) == 2
+
+
+@pytest.mark.postgres
+def test_the_averages_of_the_centre_are_proposed_as_priors(warehouse: Settings) -> None:
+    with psycopg.connect(warehouse.warehouse_dsn) as conn:
+        conn.execute(
+            "create table intermediate.int_evaluation_components_scored as"
+            # Of 60 customers a stands at 0.2 for 45 on the last day; b has evidence of 49.
+            " select 'fit' as evaluation, 'c' || i as customer_id, component, day::date as evaluation_date,"
+            "  80.0 as weight, 0.5 as prior,"
+            "  case when component = 'a' or i <= 49 then 1 else 0 end as evidence_count,"
+            "  case when day = '2026-03-02' and i <= 45 then 0.2 else 1.0 end as curve_value"
+            " from generate_series(1, 60) as i, unnest(array['a', 'b']) as component,"
+            "  unnest(array['2026-03-01', '2026-03-02']) as day"
+        )
+    result = CliRunner().invoke(weights, ["priors", "--json"])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    rows = {row["component"]: row for row in list_versions(warehouse)[0].weights}
+
+    assert document["proposed_version"] == 4
+    assert [
+        (one["component"], one["prior"], one["average"], one["customers"])
+        for one in document["averages"]["fit"]
+    ] == [("a", 0.5, 0.4, 60)]
+    assert (rows["a"]["prior"], rows["a"]["weight"]) == (0.4, 80)
+    assert "centre's average" in rows["a"]["source"]
+    assert (rows["b"]["prior"], rows["b"]["source"]) == (0.5, "judgement")

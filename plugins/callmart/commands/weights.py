@@ -124,6 +124,65 @@ def fit(
         click.echo(json.dumps(_plain(document), ensure_ascii=False, allow_nan=False))
 
 
+@weights.command()
+@click.option("--evaluation", "evaluations", multiple=True, help="Default: all five.")
+@click.option("--dry-run", is_flag=True, help="Propose nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def priors(evaluations: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Propose the centre's own averages as the priors to which little evidence is pulled.
+
+    A component's prior becomes the mean of its curve over the customers of whom something is known,
+    where there are enough of them; all else stays. Exit status as of `fit`.
+    """
+    from callmart.weights import EVALUATIONS, centre_averages, propose
+
+    strange = sorted(set(evaluations) - set(EVALUATIONS))
+    if strange:
+        raise click.UsageError(f"--evaluation is one of {', '.join(EVALUATIONS)}, not {strange[0]}")
+
+    def work(settings: Settings) -> dict[str, Any]:
+        found = {name: centre_averages(settings, name) for name in evaluations or EVALUATIONS}
+        changes = {
+            name: {one.component: {"prior": one.average} for one in averages}
+            for name, averages in found.items()
+            if averages
+        }
+        number = None
+        if changes and not dry_run:
+            source = f"callmart weights priors of {_today(settings)}: the centre's average"
+            number = propose(
+                settings,
+                changes,
+                dict.fromkeys(changes, source),
+                "the centre's averages as priors",
+                {name: {"averages": [asdict(one) for one in found[name]]} for name in changes},
+            )
+        return {"averages": found, "proposed_version": number}
+
+    document = _warehouse("priors", work)
+    if as_json:
+        document["averages"] = {
+            name: [asdict(one) for one in averages]
+            for name, averages in document["averages"].items()
+        }
+        click.echo(json.dumps(_plain(document), ensure_ascii=False))
+        return
+    for name, averages in document["averages"].items():
+        moved = sum(one.weight * (one.average - one.prior) for one in averages)
+        click.echo(
+            f"{name}: {len(averages)} components; who is unknown moves by {moved:+.2f} points"
+        )
+        for one in averages:
+            click.echo(
+                f"  {one.component:<34}{one.prior:>8.4f} → {one.average:.4f}  ({one.customers} customers)"
+            )
+    if document["proposed_version"] is not None:
+        click.echo(
+            f"version {document['proposed_version']} is proposed; the tiers' bounds (seed quality_tiers)"
+            " rest on the total of the priors: look at them before you promote it"
+        )
+
+
 @weights.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_(as_json: bool) -> None:
@@ -178,6 +237,13 @@ def show(rule_version: int, as_json: bool) -> None:
     for one in found:
         click.echo(f"{one.evaluation}, version {one.rule_version}, {one.status}: {one.note}")
         before = one.report.get("weights_in_force", {})
+        for average in one.report.get("averages", []):
+            click.echo(
+                f"  {average['component']:<34}{average['prior']:>8.4f} → {average['average']:.4f}"
+                " (prior)"
+            )
+        if not before:
+            continue
         for row in sorted(one.weights, key=lambda row: -row["weight"]):
             old = before.get(row["component"])
             click.echo(f"  {row['component']:<34}{_number(old):>8} → {row['weight']:6.2f}")
@@ -297,7 +363,7 @@ def _fit_warehouse(
         raise click.UsageError(f"--evaluation is one of {', '.join(EVALUATIONS)}, not {strange[0]}")
     settings = Settings.from_environment()
     document: dict[str, Any] = {"evaluations": {}, "proposed_version": None}
-    better: dict[str, dict[str, float]] = {}
+    better: dict[str, dict[str, dict[str, float]]] = {}
     reports: dict[str, dict[str, Any]] = {}
     sources: dict[str, str] = {}
     for evaluation in evaluations or EVALUATIONS:
@@ -314,7 +380,9 @@ def _fit_warehouse(
         if not as_json:
             _print_components(seen, found)
         if found.is_better:
-            better[evaluation] = report["weights"]
+            better[evaluation] = {
+                name: {"weight": weight} for name, weight in report["weights"].items()
+            }
             reports[evaluation] = report
             sources[evaluation] = (
                 f"callmart weights fit of {_today(settings)}: {found.good} won of {found.rows} closed"

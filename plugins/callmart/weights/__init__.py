@@ -4,6 +4,7 @@ read_table(path, outcome, …)         a labelled table of contacts from a file
 fit_contacts(table, …)               an additive score for it, cross-validated
 read_outcomes(settings, evaluation)  won and lost demands, with what was known the day before
 fit_components(worths, won, …)       weights of an evaluation, pulled to those in force
+centre_averages(settings, …)         what components are worth on average, to replace the priors
 propose, list_versions, promote, promote_in, discard    versions of weights beside the seeds
 """
 
@@ -12,8 +13,10 @@ from callmart.weights.contacts import ContactsFit, TooFewOutcomesError, fit_cont
 from callmart.weights.outcomes import EVALUATIONS, Outcomes, read_outcomes
 from callmart.weights.tables import Table, TableError, read_table
 from callmart.weights.versions import (
+    CentreAverage,
     Version,
     VersionError,
+    centre_averages,
     discard,
     list_versions,
     promote,
@@ -24,6 +27,7 @@ from callmart.weights.versions import (
 __all__ = [
     "EVALUATIONS",
     "KEEP",
+    "CentreAverage",
     "ComponentsFit",
     "ContactsFit",
     "Outcomes",
@@ -32,6 +36,7 @@ __all__ = [
     "TooFewOutcomesError",
     "Version",
     "VersionError",
+    "centre_averages",
     "discard",
     "fit_components",
     "fit_contacts",

@@ -27,6 +27,7 @@ class Fitting:
     folds: int
     seed: int
     minimum_of_each: int
+    minimum_customers: int
     knots: int
     calendar_knots: int
     minimum_level_rows: int

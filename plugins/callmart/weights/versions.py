@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from callmart.settings import Settings
 from callmart.warehouse import connect
+from callmart.weights.settings import FITTING
 
 
 class VersionError(ValueError):
@@ -42,33 +43,41 @@ class Version:
 
 def propose(
     settings: Settings,
-    weights: dict[str, dict[str, float]],
+    changes: dict[str, dict[str, dict[str, float]]],
     sources: dict[str, str],
     note: str,
     reports: dict[str, dict[str, Any]],
 ) -> int:
     """Write a proposed version and return its number, the next after all there are.
 
-    `weights`: {evaluation: {component: weight}}; half-lives, priors, curves and reasons are taken
-    over from the version in force. `sources`: {evaluation: where the numbers come from}.
+    `changes`: {evaluation: {component: {"weight": …, "prior": …}}}; all that is not named, half-lives,
+    curves and reasons included, is taken over from the version in force. `sources`: {evaluation:
+    where the numbers come from}.
 
     Raises:
-        VersionError: the weights do not add up to 100, or are not of the evaluation's components.
+        VersionError: the weights do not add up to 100, a prior is not between 0 and 1, or a component
+            is not of the evaluation.
     """
     with connect(settings) as conn, conn.transaction():
         conn.execute("lock table ops.evaluation_versions in exclusive mode")
         number = _number(conn)
-        for evaluation, by_component in weights.items():
+        for evaluation, by_component in changes.items():
             rows, knots = _in_force(conn, evaluation)
-            if {row["component"] for row in rows} != set(by_component):
-                raise VersionError(f"{evaluation}: these are not its components")
-            if round(sum(by_component.values()), 6) != 100:
-                raise VersionError(
-                    f"{evaluation}: the weights add up to {sum(by_component.values())}"
-                )
+            strange = sorted(set(by_component) - {row["component"] for row in rows})
+            if strange:
+                raise VersionError(f"{evaluation} has no component {strange[0]}")
             for row in rows:
-                row["weight"] = by_component[row["component"]]
-                row["source"] = sources[evaluation]
+                changed = by_component.get(row["component"])
+                if changed:
+                    row.update(
+                        {name: changed[name] for name in ("weight", "prior") if name in changed}
+                    )
+                    row["source"] = sources[evaluation]
+            total = round(sum(row["weight"] for row in rows), 6)
+            if total != 100:
+                raise VersionError(f"{evaluation}: the weights add up to {total:g}")
+            if not all(0 <= row["prior"] <= 1 for row in rows):
+                raise VersionError(f"{evaluation}: a prior is not between 0 and 1")
             conn.execute(
                 "insert into ops.evaluation_versions"
                 " (evaluation, rule_version, weights, knots, note, report)"
@@ -83,6 +92,53 @@ def propose(
                 ),
             )
     return number
+
+
+@dataclass(frozen=True)
+class CentreAverage:
+    """What a component is worth on average to the customers of whom something is known."""
+
+    component: str
+    weight: float
+    prior: float
+    """In the version in force."""
+    average: float
+    """Mean of the curve's value over customers, each as the last evaluated day has it, 0 to 1."""
+    customers: int
+
+
+def centre_averages(settings: Settings, evaluation: str) -> list[CentreAverage]:
+    """The centre's averages beside the priors, of components that enough customers have evidence of."""
+    with connect(settings) as conn:
+        rows = conn.execute(
+            """
+            with latest as (
+                select distinct on (customer_id, component)
+                    component,
+                    weight,
+                    prior,
+                    curve_value,
+                    evidence_count
+                from intermediate.int_evaluation_components_scored
+                where evaluation = %s
+                order by customer_id, component, evaluation_date desc
+            )
+
+            select
+                component,
+                max(weight)::double precision,
+                max(prior)::double precision,
+                round(avg(curve_value), 4)::double precision,
+                count(*)
+            from latest
+            where evidence_count > 0
+            group by component
+            having count(*) >= %s
+            order by component
+            """,
+            (evaluation, FITTING.minimum_customers),
+        ).fetchall()
+    return [CentreAverage(*row) for row in rows]
 
 
 def list_versions(settings: Settings, rule_version: int | None = None) -> list[Version]:
