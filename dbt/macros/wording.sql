@@ -34,3 +34,12 @@ to_char({{ local_time }}, 'FMDD Mon HH24:MI')
 || coalesce(' at ' || {{ place_in_words(place_ms) }}, '') || ')'
 {%- endif -%}
 {%- endmacro %}
+
+{#- A sentence with its placeholders filled in: pairs of a name and an expression that is not null. -#}
+{% macro filled_words(words, pairs) -%}
+{%- set state = namespace(expression=words) -%}
+{%- for name, value in pairs -%}
+{%- set state.expression = "replace(" ~ state.expression ~ ", '{" ~ name ~ "}', " ~ value ~ ")" -%}
+{%- endfor -%}
+{{ state.expression }}
+{%- endmacro %}

@@ -1,206 +1,124 @@
-with dimensions as (
-    select * from {{ ref("int_quality_dimensions_joined") }}
+with spans as (
+    select * from {{ ref("int_quality_spans_compared") }}
 ),
 
--- The reasons of all dimensions, each as strong as its points times the weight of the dimension.
-reasons as (
+-- The dimensions that moved the total, the strongest first; what rounds to nothing is not told, unless nothing else
+-- moved.
+moves as (
     select
-        dimensions.customer_id,
-        dimensions.quality_date,
-        dimensions.quality_version,
-        dimensions.dimension || '.' || reason.component as component,
-        reason.label_en,
-        reason.label_zh,
-        reason.points * dimensions.weight / 100 as effect,
+        changes.*,
         row_number() over (
-            partition by dimensions.customer_id, dimensions.quality_date, dimensions.quality_version
-            order by
-                abs(reason.points * dimensions.weight) desc nulls last,
-                dimensions.dimension asc,
-                reason.component asc
-        ) as strength
-    from dimensions
-    cross join
-        lateral (
-            values
-            {%- for place in [1, 2, 3] %}
-            (
-                dimensions.reason_{{ place }},
-                dimensions.reason_{{ place }}_points,
-                dimensions.reason_{{ place }}_en,
-                dimensions.reason_{{ place }}_zh
-            ){{ "," if not loop.last }}
-            {%- endfor %}
-        ) as reason (component, points, label_en, label_zh)
-    where reason.points is not null
+            partition by changes.customer_id, changes.quality_date, changes.quality_version
+            order by abs(changes.change) desc, changes.dimension asc
+        ) as strength,
+        lower(left(labels.label_en, 1)) || substr(labels.label_en, 2) as dimension_en,
+        labels.label_zh as dimension_zh,
+        case when changes.change < 0 then '−' else '+' end
+        || to_char(
+            abs(changes.change), case when abs(changes.change) < 0.05 then 'FM990.00' else 'FM990.0' end
+        ) as points
+    from {{ ref("int_quality_changes_worded") }} as changes
+    inner join {{ ref("evaluation_labels") }} as labels
+        on changes.dimension = labels.evaluation and labels.component is null
 ),
 
-strongest as (
-    select
-        customer_id,
-        quality_date,
-        {%- for place in [1, 2, 3] %}
-        max(component) filter (where strength = {{ place }}) as reason_{{ place }},
-        max(label_en) filter (where strength = {{ place }}) as reason_{{ place }}_en,
-        max(label_zh) filter (where strength = {{ place }}) as reason_{{ place }}_zh,
-        max(sign(effect)) filter (where strength = {{ place }}) as direction_{{ place }},
-        {%- endfor %}
-        quality_version
-    from reasons
-    group by customer_id, quality_date, quality_version
-),
-
-totals as (
+sentences as (
     select
         customer_id,
         quality_date,
         quality_version,
-        {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
-        max(score) filter (where dimension = '{{ dimension }}') as {{ dimension }}_score,
-        max(weight * score / 100) filter (where dimension = '{{ dimension }}') as {{ dimension }}_part,
-        {%- endfor %}
-        string_agg(dimension || ' ' || rule_version, ', ' order by dimension) as evaluation_versions,
-        sum(evidence_count) as evidence_count,
-        round(sum(weight * confidence) / nullif(sum(weight), 0), 4) as confidence,
-        round(sum(weight * score) / nullif(sum(weight), 0), 2) as total_score
-    from dimensions
+        string_agg(
+            dimension_en || ' ' || points || coalesce(' (' || why_en || ')', ''), ', ' order by strength
+        ) as moves_en,
+        string_agg(
+            dimension_zh || ' ' || points || coalesce('（' || why_zh || '）', ''), '，' order by strength
+        ) as moves_zh,
+        max(call_id) filter (where strength = 1) as change_call_id,
+        max(place_ms) filter (where strength = 1) as change_place_ms
+    from moves
+    where strength = 1 or (strength <= 3 and abs(change) >= 0.05)
     group by customer_id, quality_date, quality_version
 ),
 
-tiered as (
-    select distinct on (totals.customer_id, totals.quality_date, totals.quality_version)
-        totals.*,
-        tiers.rule_version as tier_version,
-        tiers.tier,
-        strongest.reason_1,
-        strongest.reason_1_en,
-        strongest.reason_1_zh,
-        strongest.reason_2,
-        strongest.reason_2_en,
-        strongest.reason_2_zh,
-        strongest.reason_3,
-        strongest.reason_3_en,
-        strongest.reason_3_zh,
-        row(
-            totals.total_score,
-            tiers.tier,
-            strongest.reason_1, strongest.direction_1,
-            strongest.reason_2, strongest.direction_2,
-            strongest.reason_3, strongest.direction_3,
-            totals.evaluation_versions
-        )::text as content
-    from totals
-    inner join {{ ref("int_quality_versions") }} as versions
-        on
-            versions.version_set = 'quality_tiers'
-            and totals.quality_date >= versions.effective_from
-            and totals.quality_date < versions.effective_to
-    inner join {{ ref("quality_tiers") }} as tiers
-        on versions.rule_version = tiers.rule_version and totals.total_score >= tiers.minimum_score::numeric
-    left join strongest
-        on
-            totals.customer_id = strongest.customer_id
-            and totals.quality_date = strongest.quality_date
-            and totals.quality_version = strongest.quality_version
-    order by
-        totals.customer_id asc,
-        totals.quality_date asc,
-        totals.quality_version asc,
-        tiers.minimum_score desc
-),
-
-compared as (
+model_versions as (
     select
-        *,
-        lag(content) over (partition by customer_id order by quality_date, quality_version) as previous_content
-    from tiered
-),
-
-changes as (
-    select
-        *,
-        lag(total_score) over history as previous_total_score,
-        lag(tier) over history as previous_tier,
-        {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
-        {{ dimension }}_part - lag({{ dimension }}_part) over history as {{ dimension }}_change,
-        {%- endfor %}
-        lead(quality_date) over history as valid_to
-    from compared
-    where previous_content is null or content <> previous_content
-    window history as (partition by customer_id order by quality_date, quality_version)
-),
-
-movers as (
-    select distinct on (changes.customer_id, changes.quality_date, changes.quality_version)
-        changes.customer_id,
-        changes.quality_date,
-        changes.quality_version,
-        labels.label_en || ' ' || to_char(mover.change, 'FMSG990.00') as change_reason_en,
-        labels.label_zh || ' ' || to_char(mover.change, 'FMSG990.00') as change_reason_zh
-    from changes
-    cross join
-        lateral (
-            values
-            {%- for dimension in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
-            ('{{ dimension }}', changes.{{ dimension }}_change){{ "," if not loop.last }}
-            {%- endfor %}
-        ) as mover (dimension, change)
-    inner join {{ ref("evaluation_labels") }} as labels
-        on mover.dimension = labels.evaluation and labels.component is null
-    where mover.change <> 0
-    order by
-        changes.customer_id asc,
-        changes.quality_date asc,
-        changes.quality_version asc,
-        abs(mover.change) desc,
-        mover.dimension asc
+        spans.customer_id,
+        spans.quality_date,
+        string_agg(distinct conversations.emotion_model_version, ', ') as model_versions
+    from spans
+    inner join {{ ref("int_conversations_measured") }} as conversations
+        on spans.customer_id = conversations.customer_id and spans.quality_date >= conversations.call_date
+    group by spans.customer_id, spans.quality_date
 )
 
 select
-    changes.customer_id,
-    changes.quality_date as valid_from,
-    changes.valid_to,
-    changes.valid_to is null as is_current,
-    changes.tier,
-    labels.label_en as tier_en,
-    labels.label_zh as tier_zh,
-    changes.total_score::numeric(5, 2) as total_score,
-    changes.fit_score::numeric(5, 2) as fit_score,
-    changes.engagement_score::numeric(5, 2) as engagement_score,
-    changes.conversation_score::numeric(5, 2) as conversation_score,
-    changes.inspection_score::numeric(5, 2) as inspection_score,
-    changes.rules_and_lines_score::numeric(5, 2) as rules_and_lines_score,
-    changes.evidence_count::integer as evidence_count,
-    changes.confidence::numeric(5, 4) as confidence,
-    changes.previous_tier,
-    changes.previous_total_score::numeric(5, 2) as previous_total_score,
-    (changes.total_score - changes.previous_total_score)::numeric(6, 2) as total_score_change,
-    movers.change_reason_en,
-    movers.change_reason_zh,
-    changes.reason_1,
-    changes.reason_1_en,
-    changes.reason_1_zh,
-    changes.reason_2,
-    changes.reason_2_en,
-    changes.reason_2_zh,
-    changes.reason_3,
-    changes.reason_3_en,
-    changes.reason_3_zh,
-    changes.quality_version,
-    changes.tier_version,
-    changes.evaluation_versions,
-    (
-        select string_agg(distinct conversations.emotion_model_version, ', ')
-        from {{ ref("int_conversations_measured") }} as conversations
-        where
-            conversations.customer_id = changes.customer_id
-            and conversations.call_date <= changes.quality_date
-    ) as model_versions
-from changes
-left join movers
+    spans.customer_id,
+    spans.quality_date as valid_from,
+    spans.valid_to,
+    spans.valid_to is null as is_current,
+    spans.tier,
+    tiers.label_en as tier_en,
+    tiers.label_zh as tier_zh,
+    spans.total_score::numeric(5, 2) as total_score,
+    spans.fit_score::numeric(5, 2) as fit_score,
+    spans.engagement_score::numeric(5, 2) as engagement_score,
+    spans.conversation_score::numeric(5, 2) as conversation_score,
+    spans.inspection_score::numeric(5, 2) as inspection_score,
+    spans.rules_and_lines_score::numeric(5, 2) as rules_and_lines_score,
+    spans.evidence_count::integer as evidence_count,
+    spans.confidence::numeric(5, 4) as confidence,
+    spans.previous_tier,
+    spans.previous_total_score::numeric(5, 2) as previous_total_score,
+    (spans.total_score - spans.previous_total_score)::numeric(6, 2) as total_score_change,
+    {%- for dimension in ["fit", "engagement", "conversation", "inspection", "rules_and_lines"] %}
+    round(spans.{{ dimension }}_change, 2)::numeric(6, 2) as {{ dimension }}_change,
+    {%- endfor %}
+    case
+        when spans.previous_tier is null then null
+        when spans.previous_tier <> spans.tier then 'Tier ' || spans.previous_tier || ' → ' || spans.tier
+        when spans.previous_total_score <> spans.total_score
+            then
+                'Total ' || to_char(spans.previous_total_score, 'FM990.0') || ' → '
+                || to_char(spans.total_score, 'FM990.0') || ', tier ' || spans.tier
+        else 'Total ' || to_char(spans.total_score, 'FM990.0') || ' as before, tier ' || spans.tier
+    end
+    || coalesce(': ' || sentences.moves_en, case when spans.is_of_other_versions then '' else ': other reasons' end)
+    || case when spans.is_of_other_versions then '; other versions of weights or tiers' else '' end as change_reason_en,
+    case
+        when spans.previous_tier is null then null
+        when spans.previous_tier > spans.tier then '等级由 ' || spans.previous_tier || ' 升至 ' || spans.tier
+        when spans.previous_tier < spans.tier then '等级由 ' || spans.previous_tier || ' 降至 ' || spans.tier
+        when spans.previous_total_score <> spans.total_score
+            then
+                '总分由 ' || to_char(spans.previous_total_score, 'FM990.0')
+                || case when spans.previous_total_score < spans.total_score then ' 升至 ' else ' 降至 ' end
+                || to_char(spans.total_score, 'FM990.0') || '（等级仍为 ' || spans.tier || '）'
+        else '总分仍为 ' || to_char(spans.total_score, 'FM990.0') || '（等级 ' || spans.tier || '）'
+    end
+    || coalesce('：' || sentences.moves_zh, case when spans.is_of_other_versions then '' else '：主要理由有变' end)
+    || case when spans.is_of_other_versions then '；权重或分级版本已更新' else '' end as change_reason_zh,
+    sentences.change_call_id,
+    sentences.change_place_ms,
+    spans.reason_1,
+    spans.reason_1_en,
+    spans.reason_1_zh,
+    spans.reason_2,
+    spans.reason_2_en,
+    spans.reason_2_zh,
+    spans.reason_3,
+    spans.reason_3_en,
+    spans.reason_3_zh,
+    spans.quality_version,
+    spans.tier_version,
+    spans.evaluation_versions,
+    model_versions.model_versions
+from spans
+left join sentences
     on
-        changes.customer_id = movers.customer_id
-        and changes.quality_date = movers.quality_date
-        and changes.quality_version = movers.quality_version
-left join {{ ref("quality_tiers") }} as labels
-    on changes.tier = labels.tier and changes.tier_version = labels.rule_version
+        spans.customer_id = sentences.customer_id
+        and spans.quality_date = sentences.quality_date
+        and spans.quality_version = sentences.quality_version
+left join model_versions
+    on spans.customer_id = model_versions.customer_id and spans.quality_date = model_versions.quality_date
+left join {{ ref("quality_tiers") }} as tiers
+    on spans.tier = tiers.tier and spans.tier_version = tiers.rule_version

@@ -533,7 +533,10 @@ worded as (
         rules.reason_en,
         rules.reason_zh,
         {%- for language in ["en", "zh"] %}
-        {{ quote_in_words("newest.quote", "newest.call_id", "newest.place_ms", language) }} as quote_{{ language }},
+        case
+            when newest.quote is not null
+                then {{ quote_in_words("newest.quote", "newest.call_id", "newest.place_ms", language) }}
+        end as quote_{{ language }},
         {{ moment_in_words("newest.triggered_at", language) }} as when_{{ language }},
         {%- endfor %}
         coalesce(newest.due_at, newest.triggered_at + make_interval(hours => rules.due_hours)) as due_at
@@ -551,16 +554,16 @@ select
     when_to_call,
     label_en as action_en,
     label_zh as action_zh,
-    replace(
-        replace(replace(reason_en, '{what}', coalesce(what_en, '')), '{when}', coalesce(when_en, 'none yet')),
-        '{evidence}',
-        case when quote is null then '' else ': ' || quote_en end
-    ) as reason_en,
-    replace(
-        replace(replace(reason_zh, '{what}', coalesce(what_zh, '')), '{when}', coalesce(when_zh, '无')),
-        '{evidence}',
-        case when quote is null then '' else quote_zh end
-    ) as reason_zh,
+    {{ filled_words("reason_en", [
+        ["what", "coalesce(what_en, '')"],
+        ["when", "coalesce(when_en, 'none yet')"],
+        ["evidence", "coalesce(': ' || quote_en, '')"],
+    ]) }} as reason_en,
+    {{ filled_words("reason_zh", [
+        ["what", "coalesce(what_zh, '')"],
+        ["when", "coalesce(when_zh, '无')"],
+        ["evidence", "coalesce(quote_zh, '')"],
+    ]) }} as reason_zh,
     triggered_at,
     due_at,
     wanted_from,
