@@ -41,14 +41,14 @@ measured as (
         ["customer_emotion_start", "call.customer_emotion_start", "call.customer_first_speech_ms"],
         ["customer_emotion_end", "call.customer_emotion_end", "call.customer_last_ms"],
         ["customer_emotion_trend", "call.customer_emotion_trend", "call.customer_first_speech_ms"],
-        ["repeat_contacts", "call.repeat_contacts", "null"],
+        ["repeat_contacts", "call.repeat_contacts", "call.answered_ms"],
         ["complaint_share", "0", "null"],
-        ["answered_hour", "call.answered_hour", "null"],
+        ["answered_hour", "call.answered_hour", "call.answered_ms"],
         ["agent_occupancy", "call.agent_occupancy", "null"],
         ["agent_handle_seconds", "call.agent_handle_seconds", "null"],
         ["agent_average_handle_seconds", "call.agent_average_handle_seconds", "null"],
-        ["days_between_contacts", "call.call_date - call.previous_connected_date", "null"],
-        ["engaged_share", "call.engaged", "null"],
+        ["days_between_contacts", "call.call_date - call.previous_connected_date", "call.answered_ms"],
+        ["engaged_share", "call.engaged", "call.answered_ms"],
     ]) }}
 )
 

@@ -77,6 +77,9 @@ select
     spoken.agent_share_of_speech,
     spoken.agent_longest_monologue_seconds,
     spoken.customer_longest_monologue_seconds,
+    -- Facts of the call as a whole lead to the moment at which it was answered.
+    case when spoken.content_hash is not null then {{ place_ms("coalesce(spoken.answered_at_seconds, 0)") }} end
+        as answered_ms,
     {{ place_ms("spoken.agent_first_speech_seconds") }} as agent_first_speech_ms,
     {{ place_ms("spoken.customer_monologue_at_seconds") }} as customer_monologue_ms,
     {{ place_ms("places.silence_at_seconds") }} as silence_ms,

@@ -13,7 +13,7 @@ measured as (
     {{ call_evidence("inspection", "inspections", [
         ["answer_to_first_word_seconds", "call.answer_to_first_word_seconds", "call.first_word_ms"],
         ["agent_response_seconds", "call.agent_response_seconds", "call.agent_response_ms"],
-        ["number_connection_ratio", "call.number_connection_ratio", "null"],
+        ["number_connection_ratio", "call.number_connection_ratio", "call.answered_ms"],
         ["agent_valence", "call.agent_valence", "call.first_word_ms"],
         ["agent_anger", "call.agent_anger", "call.first_word_ms"],
     ]) }}

@@ -32,6 +32,8 @@ select
             then greatest(spoken.agent_first_speech_seconds - coalesce(spoken.answered_at_seconds, 0), 0)
     end as answer_to_first_word_seconds,
     {{ place_ms("spoken.agent_first_speech_seconds") }} as first_word_ms,
+    case when spoken.content_hash is not null then {{ place_ms("coalesce(spoken.answered_at_seconds, 0)") }} end
+        as answered_ms,
     spoken.agent_response_seconds_median as agent_response_seconds,
     {{ place_ms("places.agent_response_at_seconds") }} as agent_response_ms,
     attempts.connected_attempts_in_window,
