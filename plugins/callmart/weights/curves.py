@@ -173,8 +173,8 @@ def _design(blocks: Sequence[_Block], columns: Sequence[Column]) -> Any:
     """Sparse (n, 1 + knots and levels): for a number the shares of the knots beside it, for a word a 1."""
     from scipy.sparse import csr_array
 
-    design = np.zeros((len(columns[0].words), blocks[-1].end), dtype=np.float64)
-    design[:, 0] = 1
+    everyone = np.arange(len(columns[0].words))
+    parts = [(everyone, np.zeros_like(everyone), np.ones(len(everyone)))]
     for block, column in zip(blocks, columns, strict=True):
         if column.numbers is not None and len(block.knots):
             present = np.flatnonzero(np.isfinite(column.numbers))
@@ -183,19 +183,22 @@ def _design(blocks: Sequence[_Block], columns: Sequence[Column]) -> Any:
             right = np.minimum(left + 1, len(block.knots) - 1)
             width = np.where(right > left, block.knots[right] - block.knots[left], 1)
             share = (values - block.knots[left]) / width
-            design[present, block.start + left] = 1 - share
-            design[present, block.start + right] += share
+            parts.append((present, block.start + left, 1 - share))
+            parts.append((present, block.start + right, share))
         names, inverse = np.unique(column.words.astype(str), return_inverse=True)
         place_of = {word: block.words.start + i for i, word in enumerate(block.levels)}
-        places = np.array([place_of.get(str(name), -1) for name in names])[inverse]
-        if OTHER in place_of:
-            is_word = (
-                column.words != "" if column.numbers is not None else np.ones(len(places), bool)
-            )
-            places[is_word & (places < 0)] = place_of[OTHER]
-        listed = np.flatnonzero(places >= 0)
-        design[listed, places[listed]] = 1
-    return csr_array(design)
+        # A number's row has no word; a word that is not listed is a rare one, where there are rare ones.
+        other = place_of.get(OTHER, -1)
+        places = [
+            -1 if name == "" and column.numbers is not None else place_of.get(str(name), other)
+            for name in names
+        ]
+        place = np.array(places, dtype=np.intp)[inverse]
+        listed = np.flatnonzero(place >= 0)
+        parts.append((listed, place[listed], np.ones(len(listed))))
+    rows, place, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    # Both shares of the last knot fall on one place: they are added up.
+    return csr_array((values, (rows, place)), shape=(len(everyone), blocks[-1].end))
 
 
 def _terms(block: _Block) -> list[_Term]:
