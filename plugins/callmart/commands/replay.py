@@ -211,7 +211,8 @@ def _failures() -> Iterator[None]:
         yield
     except psycopg.errors.UndefinedTable as error:
         raise click.ClickException(
-            "the marts are not built yet: run `callmart demo`, or the DAG build_marts"
+            "the warehouse is not built yet (`callmart demo`, or the DAG build_marts), or is older than"
+            f" this callmart: {str(error).strip()}"
         ) from error
     except (
         ReplayError,

@@ -60,6 +60,9 @@ select jsonb_build_object(
     'recognitions', (select array[count(*)::text, max(recognised_at)::text] from facts.recognitions),
     'words', (select md5(string_agg(w::text, '' order by w::text)) from ops.disposition_words as w),
     'pins', (select max(pin_id) from ops.version_pins),
+    'built', (
+        select jsonb_build_array(built_from is not null, built_by -> 'a variable') from ops.build_state
+    ),
     'weights', (
         select array[count(*)::text, max(greatest(created_at, decided_at))::text] from ops.evaluation_versions
     )
@@ -206,7 +209,9 @@ def make(settings: Settings, replay_id: int) -> Replay:
 def _build_both(settings: Settings, replay: Replay) -> None:
     basis = _basis(settings)
     builder = settings.as_transformer()
-    build(builder, "build", unit_tests=False, data_tests=False)
+    if basis != _published_from(settings):
+        build(builder, "build", unit_tests=False, data_tests=False)
+        basis["built"] = _basis(settings)["built"]
     with connect(builder) as connection:
         _drop(connection, replay.prefix)
     build(builder, "run", select=replay.selection, beside=Beside(replay.prefix, replay.pins))
@@ -236,12 +241,13 @@ def promote(settings: Settings, replay_id: int, by: str) -> Replay:
         replay = get(settings, replay_id)
         if replay.status == "promoted":
             return replay
-        if replay.status != "ready":
+        if replay.status == "discarded" or replay.difference is None:
             raise ReplayError(
-                f"replay {replay_id} is {replay.status}"
-                + (": make it first" if replay.status == "building" else "")
+                f"replay {replay_id} "
+                + ("is discarded" if replay.status == "discarded" else "was never built to its end")
+                + ": ask for it again"
             )
-        if replay.basis != _basis(settings):
+        if replay.status != "ready" or replay.basis != _basis(settings):
             log.info("the data have moved on since replay %s was built: built again", replay_id)
             _set_status(settings, replay_id, "building")
             _build_both(settings, replay)
@@ -257,7 +263,9 @@ def promote(settings: Settings, replay_id: int, by: str) -> Replay:
             _drop(connection, replay.prefix)
             connection.execute(
                 "update ops.replays set status = 'promoted', decided_at = clock_timestamp(),"
-                " decided_by = %s where replay_id = %s",
+                " decided_by = %s, basis = basis || jsonb_build_object("
+                "  'pins', (select max(pin_id) from ops.version_pins)"
+                " ) where replay_id = %s",
                 (by, replay_id),
             )
     return get(settings, replay_id)
@@ -301,6 +309,17 @@ def _basis(settings: Settings) -> dict[str, Any]:
     basis["settings"] = [settings.business_time_zone, settings.default_country]
     # As it comes back from the warehouse.
     return dict(json.loads(json.dumps(basis)))
+
+
+def _published_from(settings: Settings) -> dict[str, Any] | None:
+    """What the published tables were made from when a replay last built or replaced them."""
+    with connect(settings.as_loader()) as connection:
+        row = connection.execute(
+            "select basis from ops.replays where basis is not null"
+            " order by greatest(built_at, case when status = 'promoted' then decided_at end) desc"
+            " limit 1"
+        ).fetchone()
+    return dict(row[0]) if row else None
 
 
 def _schemas(connection: Connection[Any], prefix: str) -> list[str]:

@@ -1,3 +1,4 @@
+{{ config(materialized="view") }}
 -- One row a decision that a version judges a range of days (pinned_to exclusive): those that were promoted, and
 -- behind them those that the variable trial_pins tries out.
 select
