@@ -20,7 +20,12 @@ def model_runner(conn: psycopg.Connection[Any], compiled: Path) -> Run:
     """compiled: dbt's folder of compiled SQL. The tables are temporary, gone with the transaction."""
 
     def run(model: str, inputs: dict[str, Table]) -> list[dict[str, Any]]:
-        (path,) = compiled.rglob(f"models/**/{model}.sql")
+        # Fixtures of unit tests are compiled too, into folders named after their YAML file.
+        (path,) = (
+            path
+            for path in compiled.rglob(f"models/**/{model}.sql")
+            if not any(parent.suffix == ".yml" for parent in path.parents)
+        )
         statement = path.read_text(encoding="utf-8")
         for relation, (columns, rows) in inputs.items():
             _create(conn, relation, columns, rows)
