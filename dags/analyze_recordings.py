@@ -41,7 +41,7 @@ def analyze_recordings() -> None:
     @task(map_index_template="{{ label }}")
     def analyze_batch(batch: dict[str, Any]) -> None:
         get_current_context()["label"] = batch["label"]
-        steps.analyze_batch(batch["content_hashes"])
+        steps.analyze_batch(batch["content_hashes"], batch.get("model"))
 
     @task
     def match_phrases() -> None:

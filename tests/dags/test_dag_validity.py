@@ -41,6 +41,13 @@ EXPECTED = {
     "publish_reports": {"plan_reports", "publish_report"},
     "write_back_crm": {"write_feeds"},
     "train_emotion_model": {"plan_corpora", "train_corpus"},
+    "replay_history": {
+        "request_replay",
+        "search_transcripts",
+        "plan_judging",
+        "judge_batch",
+        "build_replay",
+    },
     "check_health": {"update_alerts", "tell_alerts"},
 }
 
@@ -93,6 +100,7 @@ def test_mapped_tasks_have_readable_labels(dags: dict[str, DAG]) -> None:
         "publish_report",
         "train_corpus",
         "recognise_batch",
+        "judge_batch",
     }
     assert all(t.partial_kwargs["map_index_template"] == "{{ label }}" for t in mapped)
 

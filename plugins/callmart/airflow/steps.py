@@ -113,10 +113,14 @@ def plan_batches() -> list[dict[str, Any]]:
     return plan(Settings.from_environment().as_loader())
 
 
-def analyze_batch(content_hashes: list[str]) -> None:
-    """Hear a batch of recordings and commit its facts."""
+def analyze_batch(content_hashes: list[str], model_version: str | None = None) -> None:
+    """Hear a batch of recordings and commit its facts; with `model_version`, what the model that is
+    pinned to their days says of the voices."""
     from callmart.recordings import analyze_batch as analyze
 
+    if model_version is not None:
+        judge_batch(model_version, content_hashes)
+        return
     log.info("%s", analyze(Settings.from_environment().as_loader(), content_hashes))
 
 
@@ -220,6 +224,66 @@ def write_feeds() -> None:
         raise AirflowFailException(f"CALLMART_CRM_TARGETS: {error}") from error
     for summary in summaries:
         log.info("%s", summary)
+
+
+def request_replay(
+    first: str, last: str, rules: str | None, weights: str | None, model: str | None
+) -> int:
+    """Enter a replay of these business days under these versions; its number."""
+    from callmart.replay import Kind, UnknownVersionError, request
+
+    asked: dict[Kind, str | None] = {"rules": rules, "weights": weights, "model": model}
+    wanted: dict[Kind, str] = {kind: version for kind, version in asked.items() if version}
+    try:
+        replay = request(
+            Settings.from_environment(), date.fromisoformat(first), date.fromisoformat(last), wanted
+        )
+    except (UnknownVersionError, ValueError) as error:
+        # No retry mends a parameter.
+        raise AirflowFailException(str(error)) from error
+    log.info("replay %s: %s to %s under %s", replay.replay_id, first, last, replay.versions)
+    return replay.replay_id
+
+
+def search_for_replay(replay_id: int) -> None:
+    """Search the range's transcripts for what the replay's rules need."""
+    from callmart.replay import get, search
+
+    settings = Settings.from_environment()
+    search(settings, get(settings, replay_id))
+
+
+def plan_judging(replay_id: int) -> list[dict[str, Any]]:
+    """Batches of the range's recordings in which the replay's model has not judged the voices yet."""
+    from callmart.replay import get
+    from callmart.replay import plan_judging as plan
+
+    settings = Settings.from_environment()
+    batches = plan(settings, get(settings, replay_id))
+    if not batches:
+        raise AirflowSkipException("no other model, or it has judged all voices already")
+    return batches
+
+
+def judge_batch(model_version: str, content_hashes: list[str]) -> None:
+    """Judge the voices of a batch of recordings by a model beside the one in force."""
+    from callmart.recordings import judge_batch as judge
+
+    rows = judge(Settings.from_environment().as_loader(), model_version, content_hashes)
+    log.info("%d sides judged by %s", rows, model_version)
+
+
+def build_replay(replay_id: int) -> None:
+    """Build the replay beside the marts, and put the page of what differs into the bucket."""
+    from callmart.replay import make, publish_pages, verdict
+
+    settings = Settings.from_environment()
+    replay = make(settings, replay_id)
+    for sentence in verdict(replay, "en"):
+        log.info("%s", sentence)
+    for place in publish_pages(settings, replay):
+        log.info("page: %s", place)
+    log.info("callmart replay promote %s · callmart replay discard %s", replay_id, replay_id)
 
 
 def update_alerts() -> None:

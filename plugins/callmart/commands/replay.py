@@ -59,7 +59,14 @@ def replay(
     if from_day is None or to_day is None:
         raise click.UsageError("name --from YYYY-MM-DD and --to YYYY-MM-DD")
     from callmart.recordings import judge_batch
-    from callmart.replay import UnknownVersionError, make, plan_judging, request, search
+    from callmart.replay import (
+        UnknownVersionError,
+        make,
+        plan_judging,
+        request,
+        search,
+        write_pages,
+    )
 
     settings = Settings.from_environment()
     wanted: dict[Kind, str] = {}
@@ -140,7 +147,7 @@ def versions(as_json: bool) -> None:
 @_JSON
 def show(replay_id: int, out: Path | None, as_json: bool) -> None:
     """Show the difference of a replay once more."""
-    from callmart.replay import get
+    from callmart.replay import get, write_pages
 
     settings = Settings.from_environment()
     with _failures():
@@ -180,22 +187,6 @@ def discard(replay_id: int, as_json: bool) -> None:
     with _failures():
         done = decide(Settings.from_environment(), replay_id, getpass.getuser())
     _say_decided(done, as_json)
-
-
-def write_pages(settings: Settings, done: Replay, folder: Path | None = None) -> list[Path]:
-    """The pages of a replay in every language, as files; none before it was built."""
-    from callmart.replay.page import languages, render
-
-    if done.difference is None:
-        return []
-    folder = folder or settings.home / "replays"
-    folder.mkdir(parents=True, exist_ok=True)
-    pages = []
-    for language in languages():
-        page = folder / f"replay-{done.replay_id}.{language}.html"
-        page.write_text(render(done, language, settings.business_time_zone), encoding="utf-8")
-        pages.append(page)
-    return pages
 
 
 @contextmanager

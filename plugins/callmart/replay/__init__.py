@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callmart.replay.page import publish_pages, verdict, write_pages
 from callmart.replay.runs import (
     Replay,
     ReplayError,
@@ -15,6 +16,7 @@ from callmart.replay.runs import (
     search,
 )
 from callmart.replay.versions import (
+    Kind,
     RuleFileError,
     UnknownVersionError,
     Version,
@@ -23,6 +25,7 @@ from callmart.replay.versions import (
 )
 
 __all__ = [
+    "Kind",
     "Replay",
     "ReplayError",
     "RuleFileError",
@@ -36,6 +39,9 @@ __all__ = [
     "plan_judging",
     "promote",
     "propose_rules",
+    "publish_pages",
     "request",
     "search",
+    "verdict",
+    "write_pages",
 ]

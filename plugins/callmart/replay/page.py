@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from callmart.replay.runs import Replay
+from callmart.settings import Settings
 
 HERE = Path(__file__).parent
 
@@ -42,6 +43,35 @@ def render(replay: Replay, language: str, zone: str) -> str:
     )
     page = _Page(replay, replay.difference, language, ZoneInfo(zone))
     return environment.get_template("replay.html.j2").render(page.values())
+
+
+def write_pages(settings: Settings, replay: Replay, folder: Path | None = None) -> list[Path]:
+    """The pages in every language as files, below the settings' home by default; none before it was
+    built."""
+    if replay.difference is None:
+        return []
+    folder = folder or settings.home / "replays"
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = []
+    for language in languages():
+        page = folder / f"replay-{replay.replay_id}.{language}.html"
+        page.write_text(render(replay, language, settings.business_time_zone), encoding="utf-8")
+        pages.append(page)
+    return pages
+
+
+def publish_pages(settings: Settings, replay: Replay) -> list[str]:
+    """The pages in every language as objects of the bucket; where they lie."""
+    from callmart.landing import ObjectStore
+
+    store = ObjectStore(settings)
+    places = []
+    for language in languages():
+        key = f"reports/replays/replay-{replay.replay_id}.{language}.html"
+        body = render(replay, language, settings.business_time_zone).encode()
+        store.put(key, body, "text/html; charset=utf-8")
+        places.append(f"s3://{settings.bucket}/{key}")
+    return places
 
 
 def verdict(replay: Replay, language: str) -> list[str]:
