@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import subprocess
@@ -71,6 +72,30 @@ def test_every_dag_file_is_loaded_and_waits_to_be_switched_on(client: AirflowCli
     assert files, "a stack without DAGs proves nothing"
     for dag_id in files:
         assert client.request("GET", f"/dags/{dag_id}")["is_paused"] is True
+
+
+def test_callmarts_pages_are_behind_airflows_login(
+    client: AirflowClient, status: dict[str, Any]
+) -> None:
+    address = f"{status['airflow']['address']}/callmart"
+    for path in ("/", "/quarantine", "/calls/x/sound", "/openapi.json"):
+        assert httpx.get(address + path, trust_env=False).status_code in (401, 404)
+    forged = {"_token": "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiJhZG1pbiJ9.AAAA"}
+    assert httpx.get(address + "/", cookies=forged, trust_env=False).status_code in (401, 403)
+
+    plugins = {plugin["name"]: plugin for plugin in client.request("GET", "/plugins")["plugins"]}
+    assert [view["href"] for view in plugins["callmart"]["external_views"]] == ["/callmart/"]
+    login = {name: status["airflow"][name] for name in ("user", "password")}
+    answer = httpx.post(
+        f"{status['airflow']['address']}/auth/token",
+        json={"username": login["user"], "password": login["password"]},
+        trust_env=False,
+    )
+    shown = httpx.get(
+        address + "/", cookies={"_token": answer.json()["access_token"]}, trust_env=False
+    )
+    assert shown.status_code == 200
+    assert "Today's flow" in html.unescape(shown.text)
 
 
 def test_everything_listens_on_loopback_alone(home: Path, status: dict[str, Any]) -> None:
