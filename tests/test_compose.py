@@ -80,6 +80,9 @@ def test_what_is_secret_has_no_default() -> None:
 
     assert {name for name, _ in secrets} == {
         "POSTGRES_PASSWORD",
+        "LOADER_PASSWORD",
+        "TRANSFORMER_PASSWORD",
+        "PSEUDONYM_KEY",
         "REDIS_PASSWORD",
         "S3_ACCESS_KEY",
         "S3_SECRET_KEY",

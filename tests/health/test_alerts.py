@@ -96,15 +96,28 @@ def connect_badly(connection: Connection[Any]) -> None:
            call_date="2026-11-17")  # fmt: skip
 
 
-def fail_a_suite(connection: Connection[Any]) -> None:
-    for validated_at, is_met in (("2026-11-18", True), ("2026-11-19", False)):
+def fail_a_suite(connection: Connection[Any], failing: str = "critical") -> None:
+    for validated_at in ("2026-11-18", "2026-11-19"):
         for rule, severity in (("r1", "critical"), ("r2", "warning")):
+            is_met = validated_at == "2026-11-18" or severity != failing
             connection.execute(
                 "insert into ops.expectation_results (layer, validated_at, table_name, rule,"
                 " expectation, severity, is_met, message)"
                 " values ('raw', %s, 'calls', %s, 'e', %s, %s, %s)",
                 (validated_at, rule, severity, is_met, f"{rule} is broken"),
             )
+
+
+def miss_an_expectation(connection: Connection[Any]) -> None:
+    fail_a_suite(connection, failing="warning")
+
+
+def say_a_new_word(connection: Connection[Any]) -> None:
+    connection.execute(
+        "insert into marts.code_watch (source_table, column_name, word, last_seen_at, rows_seen,"
+        " sample_call_id, defined_in) values ('calls', 'disposition', 'MOON', '2026-11-18', 3, 'c1',"
+        " 'a mapping')"
+    )
 
 
 def hang(connection: Connection[Any]) -> None:
@@ -151,6 +164,12 @@ FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
         "3.0 % on 2026-11-18 (400 attempts), usual on that weekday 31.2 %",
     ),
     "suite_failed": (fail_a_suite, "raw.calls", "r1 is broken"),
+    "expectation_not_met": (miss_an_expectation, "calls", "r2 is broken"),
+    "unknown_code": (
+        say_a_new_word,
+        "calls.disposition MOON",
+        "3 rows, last 2026-11-18, e.g. call c1",
+    ),
     "past_deadline": (hang, "build_marts", "are in no marts yet"),
     "crm_refused_rows": (refuse_a_row, "salesforce customers", "1 rows: no such id"),
     "crm_not_told": (lose_a_letter, "x", "1 feeds were not announced: HTTP 503"),
@@ -164,7 +183,7 @@ FAULTS: dict[str, tuple[Callable[[Connection[Any]], None], str, str]] = {
 CLEAN = (
     "truncate ops.objects, ops.quarantine, ops.step_runs, ops.expectation_results,"
     " ops.report_deliveries, ops.crm_feeds, ops.crm_rejections, marts.line_health, marts.calls,"
-    " marts.daily_call_summary, marts.phrase_violations cascade"
+    " marts.daily_call_summary, marts.phrase_violations, marts.code_watch cascade"
 )
 
 

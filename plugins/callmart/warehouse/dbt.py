@@ -229,11 +229,16 @@ def _hashed(key: str) -> str:
 
 
 def _role_to_take(dsn: str) -> str:
-    """The transformer's role where this login may take it on; empty: dbt stays who logs in."""
+    """The transformer's role where this login may take it on; empty: dbt stays who logs in.
+
+    Without CREATE on the database it could make nothing: a copy of a database or a restored one has
+    no rights of its own until it is migrated.
+    """
     try:
         with connect(dsn) as connection:
             row = connection.execute(
-                "select 1 from pg_roles where rolname = %s and pg_has_role(oid, 'set')",
+                "select 1 from pg_roles where rolname = %s and pg_has_role(oid, 'set')"
+                " and has_database_privilege(oid, current_database(), 'create')",
                 (TRANSFORMER,),
             ).fetchone()
     except psycopg.OperationalError:

@@ -43,6 +43,8 @@ class Finding:
         rows_unexpected: rows that break it; None where it could not be counted.
         samples: up to five of them, column → value.
         message: one sentence for a person.
+        is_judged: False where the rule compares with a past that is too short; the message says what
+            there is, and `is_met` is True.
     """
 
     table: str
@@ -54,6 +56,7 @@ class Finding:
     rows_unexpected: int | None
     samples: list[dict[str, Any]]
     message: str
+    is_judged: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,14 @@ class ValidationOutcome:
 
     def __str__(self) -> str:
         held = sum(finding.is_met for finding in self.findings)
+        unjudged = [finding for finding in self.findings if not finding.is_judged]
         lines = [
             f"{self.layer}: {held} of {len(self.findings)} rules on {len(self.suites)} tables hold"
         ]
         lines += [f"broken: {sentence}" for sentence in self.failures]
         lines += [f"warning: {sentence}" for sentence in self.warnings]
+        if unjudged:
+            lines.append(f"{len(unjudged)} of them have too little past to judge by")
         return "\n".join([*lines, f"see {self.data_docs_path}"])
 
 
@@ -117,6 +123,8 @@ def validate(settings: Settings, layer: str, *, project: Path = PROJECT) -> Vali
                 if other.name != layer:
                     shutil.rmtree(other)
             _declare_tables(root / "great_expectations.yml", tables)
+            for file in (root / "suites" / layer).glob("*.json"):
+                _fill_in(file, settings)
             with _open_project(root, _address(settings.warehouse_dsn, layer)) as context:
                 for table in tables:
                     findings += _validate_table(context, connection, table)
@@ -152,6 +160,13 @@ def _address(dsn: str, layer: str) -> str:
     # The place goes into the query, where libpq's names hold; that also takes a socket's folder.
     url = URL.create("postgresql+psycopg2", username=user, password=password, query=parts)
     return url.render_as_string(hide_password=False)
+
+
+def _fill_in(suite: Path, settings: Settings) -> None:
+    """Put the settings that the SQL of a suite names into its copy."""
+    text = suite.read_text(encoding="utf-8")
+    filled = text.replace("{business_time_zone}", settings.business_time_zone)
+    suite.write_text(filled, encoding="utf-8")
 
 
 def _declare_tables(configuration: Path, tables: list[str]) -> None:
@@ -225,6 +240,10 @@ def _find(connection: psycopg.Connection, table: str, result: dict[str, Any]) ->
     severity = str(configuration.get("severity") or "critical")
     is_met = bool(result["success"])
     trouble = _trouble(result.get("exception_info") or {})
+    past = _missing_past(connection, table, configuration.get("meta") or {})
+    if past is not None and trouble is None:
+        message = f"{table}: not judged whether {rule}: {past}"
+        return Finding(table, rule, kind, severity, True, None, None, [], message, is_judged=False)
     rows_checked = numbers.get("element_count")
     unexpected = numbers.get("unexpected_count")
     samples: list[dict[str, Any]] = []
@@ -249,6 +268,24 @@ def _find(connection: psycopg.Connection, table: str, result: dict[str, Any]) ->
     return Finding(table, rule, kind, severity, is_met, rows_checked, unexpected, samples, message)
 
 
+def _missing_past(connection: psycopg.Connection, table: str, meta: dict[str, Any]) -> str | None:
+    """What a rule with `needs` has too little of; None where there is enough, or none is needed."""
+    needs = meta.get("needs")
+    if not needs:
+        return None
+    row = connection.execute(_on_table(connection, table, needs["query"])).fetchone()
+    found = int(row[0]) if row else 0
+    if found >= needs["at_least"]:
+        return None
+    return f"it takes {needs['at_least']} {needs['of']}, there are {found}"
+
+
+def _on_table(connection: psycopg.Connection, table: str, query: str) -> bytes:
+    schema, name = table.split(".")
+    spelled = sql.Identifier(schema, name).as_string(connection)
+    return query.replace("{batch}", spelled).encode()
+
+
 def _trouble(information: dict[str, Any]) -> str | None:
     """Why a rule could not be checked; None when it was. One exception, or one a metric."""
     entries = [information] if "raised_exception" in information else list(information.values())
@@ -269,11 +306,9 @@ def _listed_samples(numbers: dict[str, Any], arguments: dict[str, Any]) -> list[
 
 def _query_samples(connection: psycopg.Connection, table: str, query: str) -> list[dict[str, Any]]:
     """The first rows that a rule of our own SQL returned."""
-    schema, name = table.split(".")
-    spelled = sql.Identifier(schema, name).as_string(connection)
     # A cursor of the server: a rule that every row breaks must not bring every row here.
     with connection.transaction(), connection.cursor(name="samples") as cursor:
-        cursor.execute(query.replace("{batch}", spelled).encode())
+        cursor.execute(_on_table(connection, table, query))
         columns = [column.name for column in cursor.description or ()]
         return [
             dict(zip(columns, map(_plain, row), strict=True)) for row in cursor.fetchmany(_SAMPLES)

@@ -178,12 +178,6 @@ def _hand_over(conn: psycopg.Connection) -> None:
     if may is None or not may[0]:
         return
     owner = sql.Identifier(TRANSFORMER)
-    for schema in DBT_SCHEMAS:
-        conn.execute(
-            sql.SQL("create schema if not exists {} authorization {}").format(
-                sql.Identifier(schema), owner
-            )
-        )
     schemas = conn.execute(
         "select nspname from pg_namespace where nspname = any(%s) and nspowner <> %s::regrole",
         (list(DBT_SCHEMAS), TRANSFORMER),
@@ -201,12 +195,6 @@ def _hand_over(conn: psycopg.Connection) -> None:
         conn.execute(
             sql.SQL("alter {} {} owner to {}").format(
                 sql.SQL(kinds[kind]), sql.Identifier(schema, name), owner
-            )
-        )
-    for schema, group in (("marts", READER), ("marts_pii", READER_PII)):
-        conn.execute(
-            sql.SQL("grant usage on schema {} to {}").format(
-                sql.Identifier(schema), sql.Identifier(group)
             )
         )
 
