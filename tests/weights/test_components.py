@@ -314,3 +314,41 @@ def test_the_averages_of_the_centre_are_proposed_as_priors(warehouse: Settings) 
     assert (rows["a"]["prior"], rows["a"]["weight"]) == (0.4, 80)
     assert "centre's average" in rows["a"]["source"]
     assert (rows["b"]["prior"], rows["b"]["source"]) == (0.5, "judgement")
+
+
+@pytest.mark.postgres
+def test_a_person_looks_promotes_and_discards(warehouse: Settings) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(weights, words)
+        return result.exit_code, result.output
+
+    assert run("list") == (0, "no versions beside the shipped ones\n")
+    report = {"fit": {"weights_in_force": {"a": 80.0, "b": 20.0, "x": 0.0}}}
+    changes = {"fit": {"a": {"weight": 30.0}, "b": {"weight": 70.0}}}
+    number = propose(warehouse, changes, {"fit": "by hand"}, "a try", report)
+    code, shown = run("show", str(number))
+
+    assert code == 0
+    assert [line.split() for line in shown.splitlines()[1:]] == [
+        ["b", "20.00", "→", "70.00"],
+        ["a", "80.00", "→", "30.00"],
+        ["x", "0.00", "→", "0.00"],
+    ]
+    assert run("promote", "4", "--from", "2026-01-05") == (
+        0,
+        "version 4 of fit is in force from 2026-01-05\n",
+    )
+    assert run("discard", "4") == (1, "callmart weights discard: version 4 is promoted already\n")
+    assert run("show", "5")[0] == 1
+    assert run("promote", "4")[0] == 2
+    assert "4 fit" in run("list")[1]
+    assert "promoted from 2026-01-05 to …" in run("list")[1]
+
+
+@pytest.mark.postgres
+def test_without_marts_it_says_so(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLMART_WAREHOUSE_DSN", postgres)
+    result = CliRunner().invoke(weights, ["fit"])
+
+    assert result.exit_code == 1
+    assert "the marts are not built yet" in result.output

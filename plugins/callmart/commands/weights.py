@@ -118,7 +118,7 @@ def fit(
         VersionError,
         ValueError,
     ) as error:
-        click.echo(f"callmart weights fit: {error}", err=True)
+        click.echo(f"callmart weights fit: {_reason(error)}", err=True)
         sys.exit(1)
     if as_json:
         click.echo(json.dumps(_plain(document), ensure_ascii=False, allow_nan=False))
@@ -286,8 +286,15 @@ def _warehouse(name: str, work: Any) -> Any:
     try:
         return work(Settings.from_environment())
     except (psycopg.Error, VersionError, ValueError) as error:
-        click.echo(f"callmart weights {name}: {error}", err=True)
+        click.echo(f"callmart weights {name}: {_reason(error)}", err=True)
         sys.exit(1)
+
+
+def _reason(error: Exception) -> str:
+    from psycopg.errors import UndefinedTable
+
+    text = " ".join(str(error).split())
+    return f"the marts are not built yet ({text})" if isinstance(error, UndefinedTable) else text
 
 
 def _names(text: str) -> list[str]:
