@@ -1,5 +1,14 @@
 -- Attempts outside every window of the rule in the customer's own zone, or on a public holiday it bars.
-with judged as (
+with holidays as (
+    select
+        country,
+        holiday_date,
+        string_agg(name, ', ' order by name) as name
+    from {{ ref("public_holidays") }}
+    group by country, holiday_date
+),
+
+judged as (
     select
         rules.rule_id,
         rules.rule_type,
@@ -19,7 +28,7 @@ with judged as (
     from {{ ref("int_sales_rules_usable") }} as rules
     inner join {{ ref("int_calls_reconciled") }} as calls
         on {{ rule_covers_call("rules", "calls") }}
-    left join {{ ref("public_holidays") }} as holidays
+    left join holidays
         on
             calls.customer_country = holidays.country
             and calls.customer_local_started_at::date = holidays.holiday_date
