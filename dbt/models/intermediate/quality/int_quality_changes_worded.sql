@@ -1,3 +1,10 @@
+-- Tables made in the same build have no statistics yet, and without them the planner loops where it should hash.
+{{ config(pre_hook=[
+    "analyze {{ ref('int_quality_spans_compared') }}",
+    "analyze {{ ref('int_evaluation_scores_rounded') }}",
+    "analyze {{ ref('int_evaluation_components_scored') }}",
+    "analyze {{ ref('int_evaluation_evidence_collected') }}",
+]) }}
 -- One row a change of a customer's quality and dimension that moved: by how many points of the total, and what moved
 -- it most, in words: the component that went farthest the same way, by the newest evidence that came for it, or, where
 -- none came, by the oldest that went.

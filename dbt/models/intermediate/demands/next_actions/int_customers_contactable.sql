@@ -8,14 +8,14 @@ calls as (
     select calls.*
     from {{ ref("int_calls_reconciled") }} as calls
     cross join seen
-    where
-        calls.customer_id is not null
-        and calls.started_at < seen.as_of
-        and calls.started_at >= seen.as_of - interval '1 day' * {{ next_action_setting("active_customer_days") }}
+    where calls.customer_id is not null and calls.started_at < seen.as_of
 ),
 
 worked as (
-    select customer_id from calls
+    select calls.customer_id
+    from calls
+    cross join seen
+    where calls.started_at >= seen.as_of - interval '1 day' * {{ next_action_setting("active_customer_days") }}
     union
     select customer_id
     from {{ ref("int_demand_versions_ordered") }}
