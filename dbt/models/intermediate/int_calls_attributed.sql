@@ -30,8 +30,10 @@ merged as (
 customers_by_number as (
     select
         calls.call_id,
-        min(coalesce(merged.surviving_customer_id, customers.customer_id)) as customer_id,
-        count(distinct coalesce(merged.surviving_customer_id, customers.customer_id)) as matches
+        {{ holder("coalesce(merged.surviving_customer_id, customers.customer_id)", existed_customer()) }}
+            as customer_id,
+        {{ holders("coalesce(merged.surviving_customer_id, customers.customer_id)", existed_customer()) }}
+            as matches
     from calls
     inner join {{ ref("int_customers_located") }} as customers
         on
@@ -63,8 +65,8 @@ lines_by_number as (
 agents_by_extension as (
     select
         calls.call_id,
-        min(agents.agent_id) as agent_id,
-        count(distinct agents.agent_id) as matches
+        {{ holder("agents.agent_id", existed_agent()) }} as agent_id,
+        {{ holders("agents.agent_id", existed_agent()) }} as matches
     from calls
     inner join {{ ref("stg_callmart__agents_versions") }} as agents
         on

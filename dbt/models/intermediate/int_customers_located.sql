@@ -34,6 +34,7 @@ select
     customers.do_not_call,
     customers.merged_into_customer_id,
     customers.deleted_at,
+    customers.created_at,
     coalesce(regions.country, numbers.country, {{ business_country() }}) as country,
     coalesce(zones.name, regions.time_zone, numbers.time_zone, {{ business_time_zone() }}) as time_zone,
     case
