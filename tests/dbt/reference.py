@@ -148,7 +148,7 @@ class Call:
     def talk_seconds(self) -> float | None:
         """Ended less agent joined less hold."""
         found = self.seconds("agent_joined_at", "ended_at")
-        return None if found is None else found - (self.row["hold_seconds"] or 0)
+        return None if found is None else max(found - (self.row["hold_seconds"] or 0), 0)
 
     @property
     def ring_seconds(self) -> float | None:
@@ -319,13 +319,15 @@ class Reference:
 
     def _decide(self, call: Call) -> None:
         """Connection: the recording where it can be used, else the signalling."""
-        words = {
-            row["disposition"]: row["outcome"] or None
+        # The words of the contract map to themselves, those of the vendor as the mapping says; any case.
+        words: dict[str, str | None] = {row["outcome"]: row["outcome"] for row in seed("outcomes")}
+        words |= {
+            row["disposition"].lower(): row["outcome"] or None
             for row in csv.DictReader(DISPOSITIONS.read_text(encoding="utf-8").split())
         }
         codes = {(r["code_system"], int(r["code"])): r["outcome"] for r in seed("signalling_codes")}
         flags = {r["outcome"]: (r["is_answered"], r["is_connected"]) for r in seed("outcomes")}
-        said = words.get(call.disposition) if call.disposition else None
+        said = words.get(call.disposition.lower()) if call.disposition else None
         answered = call.answered_at is not None
         if answered:
             signalled, connected = said or "unknown", None
@@ -333,6 +335,10 @@ class Reference:
                 connected = flags[said][1] == "true"
         else:
             code = codes.get(("sip", call.sip_code)) or codes.get(("q850", call.q850_cause))
+            if 500 <= (call.sip_code or 0) <= 599 and ("sip", call.sip_code) not in codes:
+                code = "congestion"
+            if said is not None and flags[said][0] == "true":
+                said = None  # nothing answered: a word for an answer tells nothing
             signalled = said or (None if code == "answered" else code)
             connected = False if signalled else None
         heard = self.recordings.get(call.call_id)
@@ -369,17 +375,24 @@ class Reference:
         return sorted(found, key=lambda row: row["step_no"])
 
     def _queue(self, call: Call) -> None:
+        """The wait in queues up to the agent; without steps from the call's own queue."""
         if call.is_attempt:
             return
-        queues = [step for step in self.steps(call) if step["step_type"] == "queue"]
-        call.is_queued = bool(queues)
+        steps = self.steps(call)
+        queues = [step for step in steps if step["step_type"] == "queue"]
+        call.is_queued = bool(queues) or call.row["queue"] is not None
         if queues:
             call.queue_wait = sum(
                 (step["left_at"] - step["entered_at"]).total_seconds() for step in queues
             )
             call.to_agent = any(
                 step["step_type"] == "agent" and step["step_no"] > queues[0]["step_no"]
-                for step in self.steps(call)
+                for step in steps
+            )
+        elif call.is_queued:
+            call.to_agent = call.agent_joined_at is not None
+            call.queue_wait = call.seconds(
+                "answered_at", "agent_joined_at" if call.to_agent else "ended_at"
             )
 
     def abandon_seconds(self, call: Call) -> float | None:
@@ -445,7 +458,7 @@ class Reference:
         effective = len(answered) + sum(parts.values()) - parts["cancelled"]
         lengths = [c.answered_seconds for c in answered if c.answered_seconds is not None]
         handled = [call for call in calls if call.is_handled]
-        talks = [call.talk_seconds or 0 for call in handled]
+        talks = [call.talk_seconds for call in handled if call.talk_seconds is not None]
         handle = sum(
             (c.talk_seconds or 0) + (c.hold_seconds or 0) + (c.wrap_up_seconds or 0)
             for c in handled
@@ -456,7 +469,9 @@ class Reference:
         queued = [call for call in calls if call.is_queued]
         in_time = [c for c in queued if c.to_agent and (c.queue_wait or 0) <= 20]
         gave_up = [
-            c for c in queued if any(step["step_type"] == "abandon" for step in self.steps(c))
+            c
+            for c in queued
+            if not c.to_agent and all(step["step_type"] != "callback" for step in self.steps(c))
         ]
         patient = len(queued) - sum((c.queue_wait or 0) <= 5 for c in gave_up)
         return {
@@ -648,7 +663,7 @@ class Reference:
                 "attempts": len(calls),
                 "answered": sum(bool(c.is_answered) for c in calls),
                 "connected": sum(bool(c.is_connected) for c in calls),
-                "distinct_lines": len({c.line_id for c in calls}),
+                "distinct_lines": len({c.line_id for c in calls} - {None}),
                 "most_attempts_in_24_hours": max(self.attempts_in(c, 24) for c in calls),
                 "most_attempts_on_local_date": max(self.on_local_date(c) for c in calls),
             }
@@ -656,10 +671,10 @@ class Reference:
         }
 
     def on_local_date(self, call: Call) -> int:
-        """Attempts on the day of the customer's own zone."""
+        """Attempts on the day of the customer's own zone, as it was at each of them."""
         day = call.started_at.astimezone(call.zone).date()
         return sum(
-            other.started_at.astimezone(call.zone).date() == day
+            other.started_at.astimezone(other.zone).date() == day
             for other in self.attempts_to(self.key(call))
         )
 
@@ -752,15 +767,18 @@ class Reference:
     def _breaks_line_assignment(self, call: Call, parameters: Record, _: Record) -> bool:
         customer = self.as_of("customers", call.as_delivered or "", call.started_at) or {}
         wanted = parameters.get(customer.get("region") or "")
-        return wanted is not None and wanted != call.line_group
+        return call.line_id is not None and wanted is not None and wanted != call.line_group
 
     def _breaks_line_mode(self, call: Call, parameters: Record, _: Record) -> bool:
         before = [
             other
             for other in self.attempts_to(self.key(call))
             if other.campaign_id == call.campaign_id
+            and other.line_id is not None
             and (other.started_at, other.call_id) < (call.started_at, call.call_id)
         ]
+        if call.line_id is None:
+            return False
         if parameters["mode"] == "single":
             return bool(before) and call.line_id != before[0].line_id
         vain = 0
@@ -790,8 +808,11 @@ class Reference:
         customer = self.as_of("customers", call.as_delivered or "", call.started_at) or {}
         if parameters.get("segment") not in (None, customer.get("segment")):
             return False
-        queues = [step for step in self.steps(call) if step["step_type"] == "queue"]
-        return any(step["queue"] != parameters["queue"] for step in queues) or (
+        if not call.is_queued:
+            return False
+        steps = self.steps(call)
+        queues = [step["queue"] for step in steps if step["step_type"] in ("queue", "overflow")]
+        return any(queue != parameters["queue"] for queue in queues or [call.row["queue"]]) or (
             call.queue_wait is not None and call.queue_wait > parameters["max_wait_seconds"]
         )
 

@@ -249,6 +249,20 @@ def test_friday_by_hand(centre: Marts) -> None:
     assert day["post_dial_delay_seconds_p95"] == pytest.approx(2.55)
 
 
+def test_a_call_without_an_end_has_no_length(centre: Marts) -> None:
+    call = centre.row("select * from marts.calls where call_id = 'c47'")
+    assert (call["answered_seconds"], call["talk_seconds"], call["is_handled"]) == (
+        None,
+        None,
+        True,
+    )
+    day = centre.row("select * from marts.daily_call_summary where call_date = %s", SUNDAY)
+    # c33 61 s, c40 31 s, c46 61 s; of c47 nothing is known but the wrap-up
+    assert (day["answered"], day["answered_with_seconds"]) == (4, 3)
+    assert day["average_call_duration_seconds"] == pytest.approx((61 + 31 + 61) / 3)
+    assert (day["talked_calls"], day["average_talk_seconds"]) == (3, pytest.approx(150 / 3))
+
+
 def test_queues_by_hand(centre: Marts) -> None:
     day = centre.row("select * from marts.daily_call_summary where call_date = %s", SATURDAY)
     # i01 to i06, i08, i09; i07 never left the menu

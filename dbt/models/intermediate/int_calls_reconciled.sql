@@ -226,17 +226,21 @@ select
             then 1 - (1 - decided.recording_confidence) * (1 - coalesce(decided.signalling_confidence, 0))
         when decided.decided_by = 'recording' then decided.recording_confidence
     end as connection_confidence,
+    -- A call whose end is not known has no length, and not one of 0 s.
     case
-        when decided.answered_at is not null
+        when decided.answered_at is not null and decided.ended_at is not null
             then greatest({{ seconds_between("decided.answered_at", "decided.ended_at") }}, 0)
-        when decided.is_network_answered
+        when decided.answered_at is null and decided.is_network_answered
             then coalesce(
                 decided.billable_seconds,
-                greatest({{ seconds_between("decided.agent_joined_at", "decided.ended_at") }}, 0)
+                case
+                    when decided.agent_joined_at is not null and decided.ended_at is not null
+                        then greatest({{ seconds_between("decided.agent_joined_at", "decided.ended_at") }}, 0)
+                end
             )
     end as answered_seconds,
     case
-        when decided.agent_joined_at is not null
+        when decided.agent_joined_at is not null and decided.ended_at is not null
             then greatest(
                 {{ seconds_between("decided.agent_joined_at", "decided.ended_at") }}
                 - coalesce(decided.hold_seconds, 0),
