@@ -97,7 +97,7 @@ def test_decisions_are_held_against_the_truth(
 ) -> None:
     settings = Settings.from_environment()
     with connect(settings) as connection:
-        connection.execute("create schema marts")
+        connection.execute("create schema if not exists marts")
         connection.execute(
             "create table marts.calls (call_id text, outcome text, is_connected boolean)"
         )
@@ -160,7 +160,7 @@ def test_an_emptied_stack_is_as_at_first(
     settings = Settings.from_environment()
     before = demo.fingerprint(settings)
     with connect(settings) as connection:
-        connection.execute("create schema marts")
+        connection.execute("create schema if not exists marts")
         connection.execute("create table marts.calls as select 1 as x")
         connection.execute(
             "insert into facts.call_recordings (call_id, content_hash, object_key, delivered_on)"

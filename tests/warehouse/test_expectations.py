@@ -234,7 +234,7 @@ def test_there_are_two_layers(settings: Settings) -> None:
 
 def make_marts(connection: psycopg.Connection) -> None:
     """The marts as their contracts say, empty."""
-    connection.execute("create schema marts")
+    connection.execute("create schema if not exists marts")
     for name, columns in mart_contracts().items():
         connection.execute(
             sql.SQL("create table {} ({})").format(
