@@ -196,6 +196,7 @@ def _places(stack: Stack, settings: Settings, pages: list[Path]) -> dict[str, An
     user, password = stack.login()
     return {
         "reports": [str(page) for page in pages],
+        "pages": f"{stack.address()}/plugin/callmart",
         "airflow": stack.address(),
         "airflow_login": f"{user} / {password}",
         "warehouse": f"{program()} psql",

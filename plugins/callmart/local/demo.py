@@ -30,7 +30,7 @@ from callmart.warehouse import connect, migrate
 LANDING_FOLDERS = ("recordings", "transcripts", "crm")
 CHAIN = ("ingest_landing", "analyze_recordings", "build_marts")
 """The DAGs that set one another off, in the order of the data."""
-FLOW = (*CHAIN, "publish_reports", "check_health")
+FLOW = (*CHAIN, "write_back_crm", "publish_reports", "check_health")
 """The DAGs of the main job."""
 
 RUN_TIMEOUT_SECONDS = 1800.0
@@ -199,10 +199,11 @@ class Flow:
             self._client.set_paused(dag_id, False)
         self._client.trigger("ingest_landing")
         yield from self._until_rest()
-        for dag_id in ("publish_reports", "check_health"):
+        for dag_id in FLOW[len(CHAIN) :]:
             self._client.set_paused(dag_id, False)
         day = newest_day(self._settings)
         if day is not None and not self.failed:
+            yield from self._follow("write_back_crm", self._client.trigger("write_back_crm"))
             run_id = self._client.trigger("publish_reports", {"date": day.isoformat()})
             yield from self._follow("publish_reports", run_id)
         yield from self._follow("check_health", self._client.trigger("check_health"))

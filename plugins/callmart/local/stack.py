@@ -152,6 +152,7 @@ class Stack:
         own = {name: value for name, value in os.environ.items() if name.startswith("CALLMART_")}
         return {
             "CALLMART_SOURCES_DIR": str(self.home / "sources"),
+            "CALLMART_UI_URL": f"{address}/plugin/callmart",
             **own,
             "CALLMART_HOME": str(self.home),
             "CALLMART_WAREHOUSE_DSN": (
