@@ -106,7 +106,7 @@ def test_the_example_gives_the_rows_that_the_page_promises(
 def test_the_example_of_words_alone_adds_to_the_contracts_layout(tmp_path: Path) -> None:
     folder = tmp_path / "sources"
     folder.mkdir()
-    (folder / "words.yaml").write_text(blocks("yaml")[1], encoding="utf-8")
+    (folder / "words.yaml").write_text(blocks("yaml")[-1], encoding="utf-8")
     settings = Settings.from_environment(
         {"CALLMART_HOME": str(tmp_path / "home"), "CALLMART_SOURCES_DIR": str(folder)}
     )
