@@ -6,7 +6,8 @@ with conversations as (
 complaints as (
     select
         complaints.complaint_id,
-        complaints.call_id,
+        -- Of a call that was never delivered, or is yet to come, there is nothing to lead to.
+        calls.call_id,
         coalesce(merged.surviving_customer_id, complaints.customer_id, calls.customer_id) as customer_id,
         {{ business_date("complaints.received_at") }} as complaint_date
     from {{ ref("stg_callmart__complaints") }} as complaints
