@@ -497,6 +497,7 @@ def split(make_database: Callable[[], str], tmp_path: Path, s3: Any) -> Settings
         loader_dsn=as_login(dsn, LOADER),
         transformer_dsn=as_login(dsn, TRANSFORMER),
     )
+    migrate(settings)
     with connect(settings, autocommit=True) as owner:
         ensure_logins(owner, settings)
     calls = io.StringIO()

@@ -220,12 +220,13 @@ DRIFTS = {
         "adjusted_label",
     ),
     "marts.evaluation_conversation": (
-        "insert into marts.evaluation_conversation select day(d), {share} + n % 30"
+        "insert into marts.evaluation_conversation select day(d), least(99, {share} - 40 + n % 100)"
         " from generate_series({days}) as d, generate_series(1, 100) as n",
         "score",
     ),
     "marts.customer_quality": (
-        "insert into marts.customer_quality select n::text, {share} + n % 30, day({to}), day({until})"
+        "insert into marts.customer_quality select n::text, least(99, {share} - 40 + n % 100),"
+        " day({to}), day({until})"
         " from generate_series(1, 300) as n",
         "total_score is spread over the customers as four weeks before (stability index up to 0.25)",
     ),
