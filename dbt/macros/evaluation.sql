@@ -63,7 +63,9 @@ with components as (
         {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from {{ ref("int_evaluation_components_scored") }}
-    where evaluation = '{{ evaluation }}'
+    where
+        evaluation = '{{ evaluation }}'
+        {{ only_touched("customer_id", "customers", "and") }}
     group by customer_id, evaluation_date, rule_version
 )
 
@@ -100,7 +102,9 @@ inner join components
         scores.customer_id = components.customer_id
         and scores.evaluation_date = components.evaluation_date
         and scores.rule_version = components.rule_version
-where scores.evaluation = '{{ evaluation }}'
+where
+    scores.evaluation = '{{ evaluation }}'
+    {{ only_touched("scores.customer_id", "customers", "and") }}
 {%- endmacro %}
 
 {#-

@@ -125,6 +125,18 @@ order by {{ (meta.get("in_order") or keys) | join(", ") }}
 {%- endif %}
 {%- endmacro %}
 
+{#-
+Post-hook of a table that was made whole: without statistics the planner of the models behind it loops where it
+should hash.
+-#}
+{% macro gather_statistics() -%}
+{%- set is_made_whole = model.config.materialized == "table"
+    or (model.config.materialized == "incremental" and not is_incremental()) -%}
+{%- if execute and is_made_whole -%}
+analyze {{ this }}
+{%- endif -%}
+{%- endmacro %}
+
 {#- A condition: rows of a tracked table that were written since the last successful build. -#}
 {% macro written_since() -%}
 _transaction_id >= (select built_from from ops.build_state)
@@ -176,6 +188,24 @@ select call_id from facts.transcripts
 where content_sha256 in (select transcript_sha256 from ops.touched_transcripts);
 insert into ops.touched_customer_rows
 {{ changed_keys("raw.customers", "customer_id") }};
+insert into ops.touched_customers
+select coalesce(merged.surviving_customer_id, complaints.customer_id, calls.customer_id)
+from ({{ changed_keys("raw.complaints", "complaint_id") }}) as changed (complaint_id)
+inner join raw.complaints as complaints on changed.complaint_id = complaints.complaint_id
+left join {{ target.schema }}.int_customers_merged as merged on complaints.customer_id = merged.customer_id
+left join {{ target.schema }}.int_calls_reconciled as calls on complaints.call_id = calls.call_id
+where coalesce(complaints.customer_id, calls.customer_id) is not null
+union
+select calls.customer_id
+from ({{ changed_keys("raw.complaints", "complaint_id") }}) as changed (complaint_id)
+inner join raw.complaints as complaints on changed.complaint_id = complaints.complaint_id
+inner join {{ target.schema }}.int_calls_reconciled as calls on complaints.call_id = calls.call_id
+where calls.customer_id is not null
+union
+select evidence.customer_id
+from ({{ changed_keys("raw.complaints", "complaint_id") }}) as changed (complaint_id)
+inner join {{ target.schema }}.int_evaluation_evidence_collected as evidence
+    on evidence.evidence_type = 'complaint' and changed.complaint_id = evidence.evidence_id;
 {%- for kind in ["calls", "recordings", "transcripts", "customer_rows"] %}
 analyze ops.touched_{{ kind }};
 {%- endfor %}
@@ -203,6 +233,16 @@ union all
 select calls.call_id
 from (select distinct phone from rows_changed) as customers
 inner join <intermediate>.int_calls_attributed as calls on customers.phone = calls.customer_number
+{%- endmacro %}
+
+{#- Rows of customers touch them, and whoever survived them. -#}
+{% macro touch_survivors() -%}
+insert into ops.touched_customers
+select customer_id from rows_changed
+union
+select merged.surviving_customer_id
+from rows_changed
+inner join <intermediate>.int_customers_merged as merged on rows_changed.customer_id = merged.customer_id
 {%- endmacro %}
 
 {#- Merges that changed touch the calls of everybody in them, also those that found nobody by number alone. -#}
@@ -236,6 +276,84 @@ where
     attempts.direction = 'outbound'
     and inbound.direction = 'inbound'
     and inbound.delivered_campaign_id is null
+{%- endmacro %}
+
+{#-
+Calls that are touched touch their customers, also where the call itself came out alike and only its recording or
+transcript says something else; and what an agent did in a half hour is context of all the agent's calls in it.
+-#}
+{% macro touch_customers_of_calls() -%}
+insert into ops.touched_customers
+select customer_id from <intermediate>.int_calls_reconciled
+where customer_id is not null and call_id in (select call_id from ops.touched_calls);
+{{ touch_customers_of_half_hours() }}
+{%- endmacro %}
+
+{#- What an agent did in a half hour touches the customers of the agent's calls in it. -#}
+{% macro touch_customers_of_half_hours() -%}
+insert into ops.touched_customers
+select distinct calls.customer_id
+from rows_changed
+inner join <intermediate>.int_calls_reconciled as calls
+    on rows_changed.agent_id = calls.agent_id and rows_changed.half_hour_at = calls.half_hour_at
+where calls.customer_id is not null
+{%- endmacro %}
+
+{#- A campaign that lost too many calls on a day did so with everybody whom it called that day. -#}
+{% macro touch_customers_of_campaigns() -%}
+insert into ops.touched_customers
+select distinct calls.customer_id
+from rows_changed
+inner join <intermediate>.int_calls_reconciled as calls
+    on
+        rows_changed.campaign_id = calls.campaign_id
+        and {{ business_date("rows_changed.violated_at") }} = calls.call_date
+where rows_changed.call_id is null and calls.customer_id is not null
+{%- endmacro %}
+
+{#-
+When the as-of day moves, evidence comes into a window or leaves it without any row having changed. A version that
+comes into force in between touches everybody.
+-#}
+{% macro touch_customers_of_days() -%}
+insert into ops.touched_customers
+select distinct evidence.customer_id
+from <intermediate>.int_evaluation_evidence_collected as evidence
+cross join (
+    select
+        min(as_of_date) as from_date,
+        max(as_of_date) as to_date
+    from rows_changed
+) as days
+where
+    (evidence.valid_from > days.from_date and evidence.valid_from <= days.to_date)
+    or (evidence.valid_to > days.from_date and evidence.valid_to <= days.to_date)
+    or exists (
+        select 1
+        from (
+            select effective_from from <intermediate>.int_evaluation_versions
+            union all
+            select effective_from from <intermediate>.int_quality_versions
+        ) as versions
+        where versions.effective_from > days.from_date and versions.effective_from <= days.to_date
+    )
+{%- endmacro %}
+
+{#- A demand that changed touches everybody whose it was in any of its versions. -#}
+{% macro touch_customers_of_demands() -%}
+insert into ops.touched_customers
+select customer_id from rows_changed
+union
+select customer_id from <intermediate>.int_demand_versions_ordered
+where demand_id in (select demand_id from rows_changed)
+{%- endmacro %}
+
+{#- A verdict touches the customer of the hit. -#}
+{% macro touch_customers_of_hits() -%}
+insert into ops.touched_customers
+select distinct hits.customer_id
+from rows_changed inner join <intermediate>.int_phrase_hits_judged as hits on rows_changed.hit_id = hits.hit_id
+where hits.customer_id is not null
 {%- endmacro %}
 
 {#- Figures of calls that changed touch their days and half hours. -#}

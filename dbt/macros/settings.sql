@@ -30,6 +30,11 @@ extract(epoch from ({{ later }}) - ({{ earlier }}))::double precision
 ({{ numerator }})::double precision / nullif(({{ denominator }})::double precision, 0)
 {%- endmacro %}
 
+{#- A sum that does not depend on the order of the rows, as one of floating-point numbers does in its last digit. -#}
+{% macro exact_sum(expression, only=none) -%}
+(sum(({{ expression }})::numeric){% if only %} filter (where {{ only }}){% endif %})::double precision
+{%- endmacro %}
+
 {#- The edges of time for validity intervals: inside what every driver can read, unlike infinity. -#}
 {% macro beginning_of_time() -%}
 timestamptz '1900-01-01 00:00:00+00'

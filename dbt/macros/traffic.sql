@@ -30,26 +30,28 @@ count(*) filter (where direction = 'outbound')::integer as attempts,
         as rang_without_answer,
     count(*) filter (where direction = 'outbound' and not is_answered and outcome = 'rejected')::integer as rejected,
     count(*) filter (where direction = 'outbound' and outcome = 'cancelled')::integer as cancelled,
-    coalesce(sum(answered_seconds) filter (where direction = 'outbound' and is_answered), 0) as answered_seconds,
+    coalesce({{ exact_sum("answered_seconds", "direction = 'outbound' and is_answered") }}, 0) as answered_seconds,
     count(answered_seconds) filter (where direction = 'outbound' and is_answered)::integer as answered_with_seconds,
     {{ ratio(
-        "sum(answered_seconds) filter (where direction = 'outbound' and is_answered)",
+        exact_sum("answered_seconds", "direction = 'outbound' and is_answered"),
         "count(answered_seconds) filter (where direction = 'outbound' and is_answered)"
     ) }} as average_call_duration_seconds,
-    coalesce(sum(talk_seconds) filter (where is_handled), 0) as talk_seconds,
+    coalesce({{ exact_sum("talk_seconds", "is_handled") }}, 0) as talk_seconds,
     count(talk_seconds) filter (where is_handled)::integer as talked_calls,
     {{ ratio(
-        "sum(talk_seconds) filter (where is_handled)", "count(talk_seconds) filter (where is_handled)"
+        exact_sum("talk_seconds", "is_handled"), "count(talk_seconds) filter (where is_handled)"
     ) }} as average_talk_seconds,
     count(*) filter (where is_handled)::integer as handled,
     coalesce(
-        sum(coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0))
-        filter (where is_handled),
+        {{ exact_sum(
+            "coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0)", "is_handled"
+        ) }},
         0
     ) as handle_seconds,
     {{ ratio(
-        "sum(coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0))
-        filter (where is_handled)",
+        exact_sum(
+            "coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0)", "is_handled"
+        ),
         "count(*) filter (where is_handled)"
     ) }} as average_handle_time_seconds,
     percentile_cont(0.5) within group (order by post_dial_delay_seconds)
@@ -57,7 +59,7 @@ count(*) filter (where direction = 'outbound')::integer as attempts,
     percentile_cont(0.95) within group (order by post_dial_delay_seconds)
     filter (where direction = 'outbound') as post_dial_delay_seconds_p95,
     count(post_dial_delay_seconds) filter (where direction = 'outbound')::integer as post_dial_delay_calls,
-    coalesce(sum(ring_seconds) filter (where direction = 'outbound'), 0) as ring_seconds,
+    coalesce({{ exact_sum("ring_seconds", "direction = 'outbound'") }}, 0) as ring_seconds,
     count(ring_seconds) filter (where direction = 'outbound')::integer as rung_calls,
     count(*) filter (where direction = 'outbound' and is_abandoned)::integer as abandoned,
     {{ ratio(

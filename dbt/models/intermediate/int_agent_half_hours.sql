@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["agent_id", "half_hour_at"],
+    indexes=[{"columns": ["agent_id", "half_hour_at"], "unique": true}],
+    meta={"touched": "all", "touches": [touch("half_hours", "half_hour_at"), touch_customers_of_half_hours()]}
+) }}
 -- Agent × half hour: seconds in each state and scheduled seconds, intervals cut at the half hour.
 with states as (
     select
@@ -21,10 +27,11 @@ state_seconds as (
         {%- for state in [
             "available", "ringing", "talking", "holding", "wrap_up", "break", "meal", "training", "meeting", "offline"
         ] %}
-        sum(case when state = '{{ state }}' then {{ seconds_between("started_at", "ended_at") }} else 0 end)
-            as {{ state }}_seconds,
+        coalesce(
+            {{ exact_sum(seconds_between("started_at", "ended_at"), "state = '" ~ state ~ "'") }}, 0
+        ) as {{ state }}_seconds,
         {%- endfor %}
-        sum(case when not is_known_state then {{ seconds_between("started_at", "ended_at") }} else 0 end)
+        coalesce({{ exact_sum(seconds_between("started_at", "ended_at"), "not is_known_state") }}, 0)
             as other_state_seconds
     from states
     group by agent_id, half_hour_at
@@ -47,8 +54,8 @@ scheduled_seconds as (
     select
         agent_id,
         half_hour_at,
-        sum({{ seconds_between("starts_at", "ends_at") }}) as scheduled_seconds,
-        sum(case when activity = 'work' then {{ seconds_between("starts_at", "ends_at") }} else 0 end)
+        {{ exact_sum(seconds_between("starts_at", "ends_at")) }} as scheduled_seconds,
+        coalesce({{ exact_sum(seconds_between("starts_at", "ends_at"), "activity = 'work'") }}, 0)
             as scheduled_work_seconds
     from scheduled
     group by agent_id, half_hour_at
@@ -59,11 +66,11 @@ adherent_seconds as (
     select
         scheduled.agent_id,
         scheduled.half_hour_at,
-        sum(
-            {{ seconds_between(
+        {{ exact_sum(
+            seconds_between(
                 "greatest(states.started_at, scheduled.starts_at)", "least(states.ended_at, scheduled.ends_at)"
-            ) }}
-        ) as adherent_seconds
+            )
+        ) }} as adherent_seconds
     from scheduled
     inner join states
         on

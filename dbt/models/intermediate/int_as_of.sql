@@ -1,3 +1,4 @@
+{{ config(materialized="incremental", meta={"touched": "all", "touches": [touch_customers_of_days()]}) }}
 -- The moment up to which everything is seen: `as_of` where it is named; otherwise the last business date on
 -- which a call started counts to its end.
 with newest as (

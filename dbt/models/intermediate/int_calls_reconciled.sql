@@ -12,7 +12,8 @@
             touch("customers", "customer_id"),
             touch("customer_keys", "customer_key"),
             touch("days", "call_date"),
-            touch("half_hours", "half_hour_at")
+            touch("half_hours", "half_hour_at"),
+            touch_customers_of_calls()
         ]
     }
 ) }}

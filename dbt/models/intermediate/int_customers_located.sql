@@ -3,7 +3,7 @@
     unique_key=["customer_id", "version_number"],
     indexes=[{"columns": ["customer_id"]}, {"columns": ["phone"]}],
     pre_hook=nestloop_off(),
-    meta={"touched": ["customer_id", "customer_rows"], "touches": [touch_calls_of_customers()]}
+    meta={"touched": ["customer_id", "customer_rows"], "touches": [touch_calls_of_customers(), touch_survivors()]}
 ) }}
 -- Every version of a customer with the zone in which the customer lives: their own, else the region's by the
 -- seed of regions, else the number's, else the site's.
@@ -35,6 +35,9 @@ select
     customers.merged_into_customer_id,
     customers.deleted_at,
     customers.created_at,
+    {{ business_date(
+        "coalesce(customers.updated_at, customers.created_at, customers._delivered_on::timestamp at time zone 'UTC')"
+    ) }} as known_date,
     coalesce(regions.country, numbers.country, {{ business_country() }}) as country,
     coalesce(zones.name, regions.time_zone, numbers.time_zone, {{ business_time_zone() }}) as time_zone,
     case

@@ -1,7 +1,9 @@
 {{ config(
     materialized="incremental",
     unique_key="customer_id",
-    meta={"touched": "all", "touches": [touch_calls_of_merges()]}
+    meta={"touched": "all", "touches": [
+        touch_calls_of_merges(), touch("customers", "customer_id"), touch("customers", "surviving_customer_id")
+    ]}
 ) }}
 -- Customers that the CRM merged into another, however many steps it took. In a circle of merges the smallest
 -- id survives, so that no order of delivery decides.

@@ -5,7 +5,8 @@
         "touches": [
             touch("calls", "call_id"),
             touch("customers", "customer_id"),
-            touch("days", business_date("violated_at"))
+            touch("days", business_date("violated_at")),
+            touch_customers_of_campaigns()
         ]
     }
 ) }}

@@ -6,8 +6,9 @@ with handled as (
         count(*) filter (where is_handled)::integer as handled,
         count(*)::integer as calls,
         coalesce(
-            sum(coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0))
-            filter (where is_handled),
+            {{ exact_sum(
+                "coalesce(talk_seconds, 0) + coalesce(hold_seconds, 0) + coalesce(wrap_up_seconds, 0)", "is_handled"
+            ) }},
             0
         ) as handle_seconds
     from {{ ref("int_calls_reconciled") }}

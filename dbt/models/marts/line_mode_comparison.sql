@@ -54,13 +54,13 @@ customers as (
         tried.direction,
         tried.product,
         tried.customer_key,
-        sum(
-            case
+        {{ exact_sum(
+            "case
                 when tried.is_multiple
                     then matched.weight / matched.n1 * (tried.is_success::integer - matched.x1 / matched.n1)
                 else -matched.weight / matched.n0 * (tried.is_success::integer - matched.x0 / matched.n0)
-            end
-        ) as influence
+            end"
+        ) }} as influence
     from tried
     inner join matched
         on
@@ -76,13 +76,13 @@ scattered as (
     select
         direction,
         coalesce(product, 'all products') as scope,
-        sum(influence ^ 2) as customer_variance
+        {{ exact_sum("influence ^ 2") }} as customer_variance
     from (
         select
             direction,
             product,
             customer_key,
-            sum(influence) as influence
+            {{ exact_sum("influence") }} as influence
         from customers
         group by grouping sets ((direction, product, customer_key), (direction, customer_key))
     ) as influences
@@ -98,14 +98,14 @@ summed as (
         sum(n1) as n1,
         sum(x0) as x0,
         sum(x1) as x1,
-        sum(weight) as weight,
-        sum(weight * x0 / n0) / sum(weight) as p0,
-        sum(weight * x1 / n1) / sum(weight) as p1,
-        sum(sato_p) as sato_p,
-        sum(sato_q) as sato_q,
+        {{ exact_sum("weight") }} as weight,
+        {{ exact_sum("weight * x0 / n0") }} / {{ exact_sum("weight") }} as p0,
+        {{ exact_sum("weight * x1 / n1") }} / {{ exact_sum("weight") }} as p1,
+        {{ exact_sum("sato_p") }} as sato_p,
+        {{ exact_sum("sato_q") }} as sato_q,
         -- As many independent attempts as would be as sure of a ratio so weighted.
-        sum(weight) ^ 2 / sum(weight ^ 2 / n0) as effective_n0,
-        sum(weight) ^ 2 / sum(weight ^ 2 / n1) as effective_n1
+        {{ exact_sum("weight") }} ^ 2 / {{ exact_sum("weight ^ 2 / n0") }} as effective_n0,
+        {{ exact_sum("weight") }} ^ 2 / {{ exact_sum("weight ^ 2 / n1") }} as effective_n1
     from matched
     group by grouping sets ((direction, product), (direction))
     having count(*) > 0

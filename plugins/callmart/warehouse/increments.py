@@ -66,12 +66,11 @@ def fingerprint(
     return {
         "the code": _hash_of_code(project or PROJECT_ROOT / "dbt"),
         "a variable": hashlib.sha256(repr(sorted(variables.items())).encode()).hexdigest(),
-        # Numbers of transactions mean nothing in another cluster, into which a dump was restored.
-        "the database": str(
+        # Numbers of transactions mean nothing on another server, into which a dump was restored.
+        "the server": str(
             _value(
                 conn,
-                "select (select system_identifier from pg_control_system()) || '/' || oid"
-                " from pg_database where datname = current_database()",
+                "select system_identifier from pg_control_system()",
             )
         ),
     } | {relation: _hash_of_content(conn, relation) for relation in PARAMETERS}
@@ -139,7 +138,7 @@ def building(
     """
     with connect(settings, autocommit=True) as conn:
         built_by = fingerprint(conn, variables)
-        plan = _plan(conn, built_by, full_refresh)
+        plan = plan_build(conn, built_by, full_refresh)
         with conn.transaction():
             if not plan.is_increment:
                 conn.execute(FORGET)
@@ -175,7 +174,8 @@ def forget(settings: Settings) -> None:
         conn.execute(FORGET)
 
 
-def _plan(conn: Connection, built_by: dict[str, str], full_refresh: bool) -> Plan:
+def plan_build(conn: Connection, built_by: Mapping[str, str], full_refresh: bool = False) -> Plan:
+    """Whether a build by what `fingerprint` says may be an increment of the one that stands."""
     if full_refresh:
         return Plan(False, "asked for")
     row = conn.execute("select built_from, built_by, built_at from ops.build_state").fetchone()

@@ -1,3 +1,8 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["demand_id", "version_number"],
+    meta={"touched": "all", "touches": [touch_customers_of_demands()]}
+) }}
 -- One row a version of a demand: whose it is today (merged customers are their survivor), when the version was
 -- known, and until when.
 with versions as (

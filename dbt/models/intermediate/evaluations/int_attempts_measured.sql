@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key="call_id",
+    indexes=[{"columns": ["customer_id"]}, {"columns": ["call_id"], "unique": true}],
+    meta={"touched": ["customer_id", "customers"], "in_order": ["started_at", "call_id"]}
+) }}
 -- One row a call with a known customer: what evaluation 3 rests on, and the rolling counts the others share.
 with calls as (
     select
@@ -15,7 +21,9 @@ with calls as (
         answered_seconds,
         talk_seconds
     from {{ ref("int_calls_reconciled") }}
-    where customer_id is not null
+    where
+        customer_id is not null
+        {{ only_touched("customer_id", "customers", "and") }}
 ),
 
 rolling as (

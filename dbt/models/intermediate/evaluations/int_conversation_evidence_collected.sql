@@ -1,3 +1,4 @@
+{{ config(materialized="view") }}
 -- One row a component of evaluation 1 and call (or complaint) that says something about it.
 with conversations as (
     select * from {{ ref("int_conversations_measured") }}

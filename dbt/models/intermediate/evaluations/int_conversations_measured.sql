@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key="call_id",
+    indexes=[{"columns": ["customer_id"]}, {"columns": ["call_id"], "unique": true}],
+    meta={"touched": ["customer_id", "customers"], "in_order": ["started_at", "call_id"]}
+) }}
 -- One row a connected call with a known customer: what evaluation 1 rests on, with the place in the recording.
 with calls as (
     select
@@ -16,7 +22,10 @@ with calls as (
         wrap_up_seconds,
         {{ evaluation_setting("engaged_talk_seconds", "call_date") }} as engaged_talk_seconds
     from {{ ref("int_calls_reconciled") }}
-    where is_connected and customer_id is not null
+    where
+        is_connected
+        and customer_id is not null
+        {{ only_touched("customer_id", "customers", "and") }}
 ),
 
 -- Chinese characters and words of other scripts, over the time the customer's own segments take.

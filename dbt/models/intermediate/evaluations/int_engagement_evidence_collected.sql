@@ -1,3 +1,4 @@
+{{ config(materialized="view") }}
 -- One row a component of a customer's engagement and call that says something about it.
 with attempts as (
     select

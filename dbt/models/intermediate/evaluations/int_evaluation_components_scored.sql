@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "evaluation", "evaluation_date", "component"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a customer, evaluated day and component: the mean by half-life, the value of the curve there, and the
 -- points after little evidence was pulled towards the prior: (n f(x) + k prior) / (n + k).
 with means as (
@@ -10,6 +16,7 @@ with means as (
         count(*) as evidence_count,
         round(sum(raw_value * recency_weight) / sum(recency_weight), 6) as mean_value
     from {{ ref("int_evaluation_evidence_weighted") }}
+    {{ only_touched("customer_id", "customers") }}
     group by customer_id, evaluation, evaluation_date, rule_version, component
 ),
 
@@ -35,6 +42,7 @@ components as (
             and days.evaluation_date = means.evaluation_date
             and days.rule_version = means.rule_version
             and weights.component = means.component
+    {{ only_touched("days.customer_id", "customers") }}
 ),
 
 valued as (

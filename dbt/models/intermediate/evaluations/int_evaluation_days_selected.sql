@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "evaluation", "evaluation_date"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a customer, evaluation and day on which the score may change: evidence begins or leaves, a version of
 -- the weights comes into force, the customer is first seen. Between two such days nothing moves, for within the
 -- window the weights by half-life keep their proportions. Days after the as-of day are not evaluated.
@@ -7,6 +13,7 @@ with as_of as (
 
 evidence as (
     select * from {{ ref("int_evaluation_evidence_collected") }}
+    {{ only_touched("customer_id", "customers") }}
 ),
 
 first_days as (

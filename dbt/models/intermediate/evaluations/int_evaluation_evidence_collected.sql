@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    indexes=[{"columns": ["customer_id"]}],
+    pre_hook=nestloop_off(),
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a piece of evidence: for whom, for which component of which evaluation, from which day until which
 -- (exclusive), what was measured, and the call and place it leads to. evidence_date: the day by which it weighs.
 {%- for evaluation in ["conversation", "inspection", "rules_and_lines", "fit", "engagement"] %}
@@ -14,6 +20,7 @@ select
     place_ms,
     {{ "evidence_date" if evaluation == "inspection" else "valid_from as evidence_date" }}
 from {{ ref("int_" ~ evaluation ~ "_evidence_collected") }}
+{{ only_touched("customer_id", "customers", through_view=true) }}
 {% if not loop.last %}
 union all
 {% endif -%}

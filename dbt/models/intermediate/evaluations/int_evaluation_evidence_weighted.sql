@@ -1,3 +1,8 @@
+{{ config(
+    materialized="incremental",
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row an evaluated day and piece of evidence in its window, with its weight by half-life.
 select
     days.customer_id,
@@ -34,3 +39,4 @@ inner join {{ ref("int_evaluation_weights") }} as weights
         days.evaluation = weights.evaluation
         and days.rule_version = weights.rule_version
         and evidence.component = weights.component
+{{ only_touched("days.customer_id", "customers") }}

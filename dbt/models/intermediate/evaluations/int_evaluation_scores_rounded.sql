@@ -1,9 +1,16 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "evaluation", "evaluation_date"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a customer, evaluation, rule version and day on which the rounded score or a reason changed.
 with components as (
     select
         *,
         points - prior_points as effect
     from {{ ref("int_evaluation_components_scored") }}
+    {{ only_touched("customer_id", "customers") }}
 ),
 
 ranked as (
@@ -24,6 +31,7 @@ evidence as (
         rule_version,
         count(distinct evidence_type || '|' || evidence_id) as evidence_count
     from {{ ref("int_evaluation_evidence_weighted") }}
+    {{ only_touched("customer_id", "customers") }}
     group by customer_id, evaluation, evaluation_date, rule_version
 ),
 

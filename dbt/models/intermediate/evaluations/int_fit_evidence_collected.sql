@@ -1,3 +1,4 @@
+{{ config(materialized="view") }}
 -- One row a component of a customer's fit and version of a demand or customer that says something about it:
 -- a state, which counts from the day it was known until the next version of the same row.
 with demands as (

@@ -1,3 +1,4 @@
+{{ config(materialized="view") }}
 -- One row a component of evaluation 2 and connected call that says something about it. What phrases cost may change
 -- with a verdict on a hit, so there it is one row a span of days; it weighs by the day of the call all the same. What
 -- inspectors said of hits is shown beside it.

@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key="call_id",
+    indexes=[{"columns": ["customer_id"]}, {"columns": ["call_id"], "unique": true}],
+    meta={"touched": ["customer_id", "customers"], "in_order": ["started_at", "call_id"]}
+) }}
 -- One row a connected call with a known customer: what evaluation 2 rests on, with the place in the recording.
 with calls as (
     select
@@ -9,7 +15,10 @@ with calls as (
         content_hash,
         transcript_sha256
     from {{ ref("int_calls_reconciled") }}
-    where is_connected and customer_id is not null
+    where
+        is_connected
+        and customer_id is not null
+        {{ only_touched("customer_id", "customers", "and") }}
 ),
 
 -- Where nothing says who speaks, what the agent said and left out cannot be known.

@@ -1,3 +1,8 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["hit_id", "verdict_number"],
+    meta={"touched": "all", "touches": [touch_customers_of_hits()]}
+) }}
 -- One row a verdict on a phrase hit, of whichever inspector and version: it holds from when it was given until the
 -- next one is. An inspector's own verdicts keep the order of versions, so a late correction never goes before
 -- what it corrects.

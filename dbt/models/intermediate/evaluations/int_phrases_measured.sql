@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["call_id", "valid_from"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a connected call whose transcript was searched, and span of days in which the same of its hits count:
 -- a rejected hit stops counting on the day of the verdict, and counts again from the day of another one. What was
 -- known on earlier days stays as it was.
@@ -7,7 +13,9 @@ with calls as (
         customer_id,
         call_date
     from {{ ref("int_inspections_measured") }}
-    where is_searched
+    where
+        is_searched
+        {{ only_touched("customer_id", "customers", "and") }}
 ),
 
 hits as (

@@ -1,6 +1,13 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "quality_date", "dimension"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a customer, day on which any of the scores changed, and dimension: the score as it stood that day.
 with scores as (
     select * from {{ ref("int_evaluation_scores_rounded") }}
+    {{ only_touched("customer_id", "customers") }}
 ),
 
 as_of as (

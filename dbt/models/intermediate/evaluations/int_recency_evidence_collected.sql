@@ -1,3 +1,4 @@
+{{ config(materialized="view") }}
 -- Days since the last connected call, in steps: one row a connected call and step, for the days on which it is
 -- the last one. The value changes on known days only, so that a score need not be written anew every day.
 with conversations as (

@@ -1,3 +1,4 @@
+{{ config(materialized="view") }}
 -- One row a component of evaluation 3 and piece of evidence: a call, or the promise of one. Inbound calls are judged
 -- by inbound_routing alone; a call counts for a rule type where it could have broken a rule of that type in force:
 -- an answered call tells nothing of how long the others were left to ring.

@@ -1,10 +1,9 @@
--- Tables made in the same build have no statistics yet, and without them the planner loops where it should hash.
-{{ config(pre_hook=[
-    "analyze {{ ref('int_quality_spans_compared') }}",
-    "analyze {{ ref('int_evaluation_scores_rounded') }}",
-    "analyze {{ ref('int_evaluation_components_scored') }}",
-    "analyze {{ ref('int_evaluation_evidence_collected') }}",
-]) }}
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "quality_date", "quality_version", "dimension"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a change of a customer's quality and dimension that moved: by how many points of the total, and what moved
 -- it most, in words: the component that went farthest the same way, by the newest evidence that came for it, or, where
 -- none came, by the oldest that went.
@@ -24,7 +23,9 @@ with moves as (
             ('{{ dimension }}', spans.{{ dimension }}_change){{ "," if not loop.last }}
             {%- endfor %}
         ) as move (dimension, change)
-    where move.change <> 0
+    where
+        move.change <> 0
+        {{ only_touched("spans.customer_id", "customers", "and") }}
 ),
 
 scored as (

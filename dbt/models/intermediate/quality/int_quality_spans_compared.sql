@@ -1,7 +1,14 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "quality_date", "quality_version"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- One row a customer and day on which total, tier, reasons or versions changed: the scores, and what each dimension
 -- added or took away since the row before.
 with dimensions as (
     select * from {{ ref("int_quality_dimensions_joined") }}
+    {{ only_touched("customer_id", "customers") }}
 ),
 
 -- The reasons of all dimensions, each as strong as its points times the weight of the dimension.

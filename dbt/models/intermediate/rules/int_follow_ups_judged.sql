@@ -1,3 +1,6 @@
+{{ config(
+    materialized="incremental", meta={"touched": "all", "touches": [touch("customers", "customer_id")]}
+) }}
 -- One row a promise of another call and rule it falls under: kept by the first attempt after it that starts
 -- within the hours, pending until they are over, broken after them. The rule, the region and the campaign count
 -- as they stood at the promise; a promise without a campaign has that of the customer's last attempt before it.

@@ -1,5 +1,12 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "valid_from"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 with spans as (
     select * from {{ ref("int_quality_spans_compared") }}
+    {{ only_touched("customer_id", "customers") }}
 ),
 
 -- The dimensions that moved the total, the strongest first; what rounds to nothing is not told, unless nothing else
@@ -20,6 +27,7 @@ moves as (
     from {{ ref("int_quality_changes_worded") }} as changes
     inner join {{ ref("evaluation_labels") }} as labels
         on changes.dimension = labels.evaluation and labels.component is null
+    {{ only_touched("changes.customer_id", "customers") }}
 ),
 
 sentences as (

@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "event_number"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 with heard as (
     select
         call_id,
@@ -412,6 +418,7 @@ events as (
         "promises", "reviews", "consents", "joined_customers", "qualities"
     ] %}
     select * from {{ events }}
+    {{ only_touched("customer_id", "customers") }}
     {% if not loop.last %}union all{% endif %}
     {%- endfor %}
 )

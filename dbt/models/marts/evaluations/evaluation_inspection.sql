@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "evaluation_date"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"], "in_order": ["evaluation_date", "customer_id"]}
+) }}
 with evaluated as (
     {{ evaluation_table("inspection", [
         "answer_to_first_word_seconds",

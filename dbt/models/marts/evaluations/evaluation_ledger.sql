@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key="contribution_id",
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"]}
+) }}
 -- Points are dealt out in cents by largest remainder, so that they add up to the rounded score exactly.
 with scores as (
     select
@@ -7,6 +13,7 @@ with scores as (
         rule_version,
         score
     from {{ ref("int_evaluation_scores_rounded") }}
+    {{ only_touched("customer_id", "customers") }}
 ),
 
 components as (
@@ -57,6 +64,7 @@ contributions as (
             and components.evaluation_date = evidence.evaluation_date
             and components.rule_version = evidence.rule_version
             and components.component = evidence.component
+    {{ only_touched("evidence.customer_id", "customers") }}
 
     union all
 

@@ -1,3 +1,9 @@
+{{ config(
+    materialized="incremental",
+    unique_key=["customer_id", "evaluation_date"],
+    indexes=[{"columns": ["customer_id"]}],
+    meta={"touched": ["customer_id", "customers"], "in_order": ["evaluation_date", "customer_id"]}
+) }}
 {{ evaluation_table("rules_and_lines", [
     "violations_calling_hours",
     "violations_max_attempts",
