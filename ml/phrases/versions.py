@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-MATCHER_VERSION = "1.1.0"
-"""Raised when the matcher finds other hits for the same rules."""
+MATCHER_VERSION = "1.2.0"
+"""Raised when the matcher finds other hits for the same rules, or says more of them."""
 
 ANNOUNCEMENTS_VERSION = (
     f"{MATCHER_VERSION}+"

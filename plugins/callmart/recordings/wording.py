@@ -10,7 +10,7 @@ from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
 from callmart.recordings.search import keep_folding, keep_terms
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TRANSCRIPTS_PER_COMMIT = 500
+CALL_BACK_SIGNAL = "callback_agreed"
+"""The signal (ml/phrases/signals.yaml) that a customer agreed to be called back."""
 
 HIT_COLUMNS = (
     "transcript_sha256", "rule_hash", "hit_index", "rule_id", "kind", "condition", "role",
     "start_ms", "end_ms", "segment_index", "segment_end_index", "char_start", "char_end", "text",
-    "context", "severity", "points",
+    "context", "severity", "points", "said_moment",
 )  # fmt: skip
 
 UNSEARCHED_SQL = """
@@ -383,9 +385,20 @@ def _hit_rows(sha: str, hits: Iterable[Any]) -> list[tuple[Any, ...]]:
                 sha, hit.rule_hash, number, hit.rule_id, hit.kind, hit.condition, hit.role,
                 hit.start_ms, hit.end_ms, hit.segment_index, hit.segment_end_index,
                 hit.char_start, hit.char_end, hit.text, hit.context, hit.severity, hit.points,
+                _said_moment(hit),
             )
         )  # fmt: skip
     return rows
+
+
+def _said_moment(hit: Any) -> Jsonb | None:
+    """The time named where somebody asks to be called back: in the hit, else around it."""
+    from ml.phrases.moments import spoken_moment
+
+    if hit.rule_id != CALL_BACK_SIGNAL or hit.kind == "missing":
+        return None
+    moment = spoken_moment(hit.text or "") or spoken_moment(hit.context or "")
+    return Jsonb(moment.as_item()) if moment else None
 
 
 def _keep_hits(
@@ -398,22 +411,29 @@ def _keep_hits(
 
     Hits of other rules stay: a version of a rule that is no longer sent was right at its time.
     """
+    # By name: how a row came (columns that begin with an underscore) is not part of a hit.
+    names = sql.SQL(", ").join(map(sql.Identifier, HIT_COLUMNS))
+    own = sql.SQL(", ").join(sql.Identifier("hits", name) for name in HIT_COLUMNS)
     connection.execute("create temporary table new_hits (like facts.phrase_hits) on commit drop")
     copy_rows(connection, "new_hits", HIT_COLUMNS, rows)
     connection.execute(
-        """
-        delete from facts.phrase_hits as hits
-        where hits.transcript_sha256 = any(%s) and hits.rule_hash = any(%s)
-            and not exists (
-                select from new_hits
-                where new_hits.transcript_sha256 = hits.transcript_sha256
-                    and new_hits.rule_hash = hits.rule_hash
-                    and new_hits.hit_index = hits.hit_index
-                    and row(new_hits.*) is not distinct from row(hits.*)
-            )
-        """,
+        sql.SQL(
+            """
+            delete from facts.phrase_hits as hits
+            where hits.transcript_sha256 = any(%s) and hits.rule_hash = any(%s)
+                and not exists (
+                    select {own} intersect select {names} from new_hits
+                    where new_hits.transcript_sha256 = hits.transcript_sha256
+                        and new_hits.rule_hash = hits.rule_hash
+                        and new_hits.hit_index = hits.hit_index
+                )
+            """
+        ).format(own=own, names=names),
         (list(transcripts), list(rule_hashes)),
     )
     return connection.execute(
-        "insert into facts.phrase_hits select * from new_hits on conflict do nothing"
+        sql.SQL(
+            "insert into facts.phrase_hits ({names}) select {names} from new_hits"
+            " on conflict do nothing"
+        ).format(names=names)
     ).rowcount

@@ -68,6 +68,7 @@ hits as (
         hits.context,
         hits.severity,
         hits.points,
+        hits.said_moment,
         definitions.purpose,
         definitions.origin,
         {{ phrase_rule_content("definitions.definition") }} as rule_content,
@@ -189,7 +190,8 @@ select
     hits.text as clear_text,
     hits.context as clear_context,
     hits.severity,
-    hits.points
+    hits.points,
+    hits.said_moment
 from in_force as hits
 left join {{ ref("stg_callmart__customers") }} as customers on hits.customer_id = customers.customer_id
 left join {{ ref("stg_callmart__agents") }} as agents on hits.agent_id = agents.agent_id

@@ -118,13 +118,19 @@ call_backs as (
         promises.call_id,
         promises.promised_at,
         hits.start_ms,
-        hits.text as quote
+        hits.text as quote,
+        {{ moment_meant(
+            "hits.said_moment",
+            "(hits.started_at + interval '1 millisecond' * coalesce(hits.start_ms, 0))",
+            "coalesce(customers.time_zone, " ~ business_time_zone() ~ ")"
+        ) }} as agreed_at
     from {{ ref("int_follow_ups_promised") }} as promises
     left join {{ ref("int_phrase_hits_judged") }} as hits
         on
             promises.call_id = hits.call_id
             and hits.purpose = 'signal'
             and hits.rule_id = 'callback_agreed'
+    left join customers on promises.customer_id = customers.customer_id
     where
         promises.customer_id is not null
         and promises.origin ~ 'callback_step|heard_signal|next_action'
@@ -215,13 +221,15 @@ triggered as (
         call_backs.call_id,
         call_backs.start_ms as place_ms,
         call_backs.quote,
-        coalesce(
+        coalesce(' for ' || {{ moment_in_words("call_backs.agreed_at", "en") }}, '')
+        || coalesce(
             ' (CRM: ' || subjects.next_action || coalesce(
                 ', ' || {{ moment_in_words("subjects.next_action_due_at", "en") }}, ''
             ) || ')',
             ''
         ) as what_en,
-        coalesce(
+        coalesce('，时间为' || {{ moment_in_words("call_backs.agreed_at", "zh") }}, '')
+        || coalesce(
             '（CRM：' || subjects.next_action || coalesce(
                 '，' || {{ moment_in_words("subjects.next_action_due_at", "zh") }}, ''
             ) || '）',
@@ -230,9 +238,12 @@ triggered as (
         case
             when call_backs.demand_id is not null
                 then coalesce(greatest(subjects.next_action_due_at, call_backs.promised_at), follow_ups.due_at)
-            else follow_ups.due_at
+            else coalesce(call_backs.agreed_at, follow_ups.due_at)
         end as due_at,
-        case when call_backs.demand_id is not null then subjects.next_action_due_at end as wanted_from
+        case
+            when call_backs.demand_id is not null then subjects.next_action_due_at
+            else call_backs.agreed_at
+        end as wanted_from
     from subjects
     inner join call_backs
         on
