@@ -154,7 +154,8 @@ from (
 _RECORDINGS = (
     """
 insert into facts.call_recordings (call_id, content_hash, object_key, delivered_on)
-select call_id, md5(call_id), 'recordings/dt=' || %(day)s || '/' || call_id || '.wav', %(day)s
+select
+    call_id, md5(call_id), 'recordings/dt=' || %(day)s || '/' || call_id || '.wav', %(day)s::date
 from raw.calls where _object_id = %(object)s and answered_at is not null
 """,
     """

@@ -286,6 +286,12 @@ transcript says something else; and what an agent did in a half hour is context 
 insert into ops.touched_customers
 select customer_id from <intermediate>.int_calls_reconciled
 where customer_id is not null and call_id in (select call_id from ops.touched_calls);
+-- A complaint may name a call of somebody else, or one that came after it.
+insert into ops.touched_customers
+select coalesce(merged.surviving_customer_id, complaints.customer_id)
+from raw.complaints as complaints
+left join <intermediate>.int_customers_merged as merged on complaints.customer_id = merged.customer_id
+where complaints.customer_id is not null and complaints.call_id in (select call_id from ops.touched_calls);
 {{ touch_customers_of_half_hours() }}
 {%- endmacro %}
 

@@ -158,10 +158,10 @@ def build(
         # Pseudonyms depend on a key that reaches the session beside the variables.
         made_by = {**variables, "pseudonyms": _hashed(settings.pseudonym_key)}
         plan = stack.enter_context(increments.building(settings, made_by, full_refresh))
-        if plan.is_increment:
-            arguments += ["--exclude-resource-type", "seed"]  # they are as they were
-        else:
+        if not plan.is_increment:
             arguments.append("--full-refresh")
+        elif command == "build":
+            arguments += ["--exclude-resource-type", "seed"]  # they are as they were
         return replace(_invoke(settings, command, arguments, variables), plan=plan)
 
 
