@@ -27,17 +27,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+from callmart.landing.findings import Findings, Series
 
-    Series: TypeAlias = pd.Series[Any]
-    Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+if TYPE_CHECKING:
+    import pandas as pd
 
 Expression: TypeAlias = "str | dict[str, Any]"
 
@@ -351,27 +349,6 @@ def _check_pattern(pattern: Any, where: _Place, group: int) -> None:
         raise where.error(f"not a pattern of RE2: {pattern!r}: {error}") from error
     if group > compiled.groups:
         raise where.error(f"the pattern {pattern!r} has no group {group}")
-
-
-@dataclass
-class Findings:
-    """What was odd while the values of one column were computed, by row of the chunk."""
-
-    unread: list[tuple[Mask, str, str, Series]] = field(default_factory=list)
-    """(rows, rule, what it is not, the text): counts where the column has no value in the end."""
-    unknown: list[tuple[Mask, Series]] = field(default_factory=list)
-    """(rows, words) that a code map does not know and no `else` provides for."""
-    doubtful: list[tuple[Mask, str, str]] = field(default_factory=list)
-    """(rows, kind, what was made of it): local times that a clock change doubles or skips."""
-
-    def add(self, other: Findings, rows: Mask | None = None) -> None:
-        """Take over what was found elsewhere, of some rows or of all."""
-        for mine, others in (
-            (self.unread, other.unread),
-            (self.unknown, other.unknown),
-            (self.doubtful, other.doubtful),
-        ):
-            mine += [(mask if rows is None else mask & rows, *more) for mask, *more in others]
 
 
 class Evaluator:

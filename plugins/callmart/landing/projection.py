@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from callmart.contracts import Entity
-from callmart.landing.expressions import Evaluator, Findings, explode
+from callmart.landing.expressions import Evaluator, explode
+from callmart.landing.findings import Findings
 from callmart.landing.mappings import EntityRows, Route, TableFiles
 from callmart.landing.rows import CheckedRows, Locale, as_text, check_rows
 from callmart.landing.tables import Chunk, object_frame

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callmart.contracts import Column, Entity
-from callmart.landing.expressions import Findings
+from callmart.landing.findings import Findings
 from callmart.landing.tables import RejectedRow
 
 # ISO 8601 calendar dates and times, extended or basic, with or without offset.
