@@ -173,7 +173,10 @@ def test_every_day_with_figures_is_in_the_calendar(marts: Marts) -> None:
         ("demand_funnel", "week_date"),
         ("customer_quality", "valid_from"),
     ):
-        assert [] == marts.column(
-            f"select {day} from marts.{mart}"
-            f" where {day} not in (select calendar_date from marts.calendar)"
+        assert (
+            marts.column(
+                f"select {day} from marts.{mart}"
+                f" where {day} not in (select calendar_date from marts.calendar)"
+            )
+            == []
         ), mart
