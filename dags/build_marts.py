@@ -4,7 +4,9 @@
 Checks the raw rows (Great Expectations), builds staging, intermediate and marts (dbt, with their
 tests), checks the marts. Only marts that passed are announced, and only announced marts are published.
 
-**Runs** when raw rows or facts came; several events that pile up make one run.
+**Runs** when raw rows or facts came; several events that pile up make one run. A run builds what
+changed since the last one that succeeded; where code, weights, rules or the like changed it builds
+everything, and the log says why. `full_refresh` asks for everything.
 
 **When it fails**
 
@@ -16,7 +18,7 @@ tests), checks the marts. Only marts that passed are announced, and only announc
 
 from __future__ import annotations
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, get_current_context, task
 
 from callmart.airflow import DEFAULT_ARGS, FACTS, MARTS, RAW_ROWS, START, steps
 
@@ -27,6 +29,11 @@ from callmart.airflow import DEFAULT_ARGS, FACTS, MARTS, RAW_ROWS, START, steps
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    params={
+        "full_refresh": Param(
+            False, type="boolean", description="Make everything anew instead of what changed"
+        )
+    },
     tags=["callmart", "warehouse"],
     doc_md=__doc__,
 )
@@ -37,7 +44,7 @@ def build_marts() -> None:
 
     @task(retries=1)
     def build_models() -> None:
-        steps.build_models()
+        steps.build_models(get_current_context()["params"]["full_refresh"])
 
     @task(outlets=[MARTS])
     def validate_marts() -> None:

@@ -270,10 +270,6 @@ def test_everything_at_once_after_a_build_that_broke(centre: Centre) -> None:
         centre.build()
     centre.execute("drop trigger breaks on intermediate.int_evaluation_scores_rounded")
 
-    assert_increment_is_whole(centre)
-
-
-def test_days_go_by(centre: Centre) -> None:
     for name in DAYS_GO_BY:
         DELIVERIES[name](centre)
 

@@ -188,14 +188,15 @@ def validate(layer: str) -> None:
     log.info("%s", outcome)
 
 
-def build_models() -> None:
-    """Build staging, intermediate and marts with their tests."""
+def build_models(full_refresh: bool = False) -> None:
+    """Build staging, intermediate and marts with their tests: what changed, or everything."""
     from callmart.warehouse.dbt import build
 
-    result = build(Settings.from_environment().as_transformer(), unit_tests=False)
+    settings = Settings.from_environment().as_transformer()
+    result = build(settings, unit_tests=False, full_refresh=full_refresh)
     for node in sorted(result.nodes, key=lambda node: -node.seconds):
         log.info("%6.2f s %s %s %s", node.seconds, node.status, node.resource_type, node.name)
-    log.info("%d nodes in %.1f s", len(result.nodes), result.seconds)
+    log.info("%d nodes in %.1f s: %s", len(result.nodes), result.seconds, result.plan)
 
 
 def plan_reports(day: str | None) -> list[dict[str, Any]]:
