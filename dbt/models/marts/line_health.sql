@@ -100,7 +100,7 @@ compared_hours as (
             partition by line_id, hour_of_day
             order by call_date
             range between
-            interval '{{ (var("line_baseline_days", 28) | int) + (var("line_recent_days", 3) | int) - 1 }} days' preceding
+            interval '{{ var("line_baseline_days", 28) | int + var("line_recent_days", 3) | int - 1 }} days' preceding
             and interval '{{ var("line_recent_days", 3) }} days' preceding
         ),
         peers as (partition by coalesce(line_group, 'line ' || line_id), call_date, hour_of_day),
