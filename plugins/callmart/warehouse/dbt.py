@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -189,6 +190,23 @@ def parse(settings: Settings) -> DbtResult:
         DbtError: the project does not parse.
     """
     return _invoke(settings, "parse", ["parse"], {})
+
+
+def write_documentation(settings: Settings) -> Path:
+    """Write dbt's documentation of project and warehouse as one HTML file; where it lies.
+
+    Raises:
+        DbtError: the project does not parse, or the warehouse cannot be reached.
+    """
+    variables = {
+        "business_time_zone": settings.business_time_zone,
+        "business_country": settings.default_country,
+    }
+    # In a folder of its own, so that the manifest of the last build stays.
+    _invoke(settings, "parse", ["parse"], variables, "docs")
+    arguments = ["docs", "generate", "--static", "--no-compile"]
+    _invoke(settings, "docs generate", arguments, variables, "docs")
+    return settings.home / "dbt" / "docs" / "static_index.html"
 
 
 def _as_of_text(as_of: date | datetime | str) -> str:

@@ -64,7 +64,7 @@ def fingerprint(
 ) -> dict[str, str]:
     """What the rows of the marts depend on besides the tracked rows, by name and hash."""
     return {
-        "the code": _hash_of_code(project or PROJECT_ROOT / "dbt"),
+        "the code": hash_of_code(project or PROJECT_ROOT / "dbt"),
         "a variable": hashlib.sha256(repr(sorted(variables.items())).encode()).hexdigest(),
         # Numbers of transactions mean nothing on another server, into which a dump was restored.
         "the server": str(
@@ -94,7 +94,8 @@ def _settled(conn: Connection) -> dict[str, str]:
     }
 
 
-def _hash_of_code(project: Path) -> str:
+def hash_of_code(project: Path) -> str:
+    """SHA-256 over what of a project decides which rows come out."""
     digest = hashlib.sha256()
     for name in CODE:
         root = project / name
