@@ -11,6 +11,8 @@ missed is caught up; a report that a reader has is never sent again (`ops.report
 * `plan_reports`: the marts do not reach the day yet, or the warehouse is away.
 * `publish_report`: the delivery's row says what the mail server or the bucket answered; clear the
   task. Deliveries that succeeded are not repeated.
+* `publish_documentation`: dbt's documentation (`reports/dbt_docs/index.html`, made when the project
+  changed) could not be made or stored; the log has dbt's words. Reports do not wait for it.
 """
 
 from __future__ import annotations
@@ -49,7 +51,12 @@ def publish_reports() -> None:
         get_current_context()["label"] = report["label"]
         steps.publish_report(report)
 
+    @task
+    def publish_documentation() -> None:
+        steps.publish_documentation()
+
     publish_report.expand(report=plan_reports())
+    publish_documentation()
 
 
 publish_reports()

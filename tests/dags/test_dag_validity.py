@@ -38,7 +38,7 @@ EXPECTED = {
         "report_failure",
     },
     "build_marts": {"validate_raw", "build_models", "validate_marts"},
-    "publish_reports": {"plan_reports", "publish_report"},
+    "publish_reports": {"plan_reports", "publish_report", "publish_documentation"},
     "write_back_crm": {"write_feeds"},
     "train_emotion_model": {"plan_corpora", "train_corpus"},
     "replay_history": {

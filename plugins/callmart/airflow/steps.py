@@ -213,6 +213,13 @@ def publish_report(report: dict[str, Any]) -> None:
     log.info("%s", publish(Settings.from_environment(), report))
 
 
+def publish_documentation() -> None:
+    """Put dbt's documentation into the bucket where it does not show the project as it is."""
+    from callmart.warehouse.dbt_docs import publish_documentation as publish
+
+    publish(Settings.from_environment().as_transformer())
+
+
 def write_feeds() -> None:
     """Tell the CRM what changed."""
     from callmart.writeback import TargetError
