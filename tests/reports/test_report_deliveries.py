@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +16,18 @@ import yaml
 from click.testing import CliRunner
 
 from callmart.commands.report import report as report_command
-from callmart.reports import DeliveryError, load_plan, page_key, plan, publish, render
+from callmart.reports import (
+    DeliveryError,
+    file_key,
+    make_document,
+    parse,
+    plan,
+    publish,
+    render,
+    write_xlsx,
+)
+from callmart.reports.periods import period_of
+from callmart.reports.sections import AUDIENCES
 from callmart.settings import Settings
 from callmart.warehouse import connect
 
@@ -40,8 +54,8 @@ def settings(
         connection.execute("truncate ops.report_deliveries, marts.calls")
 
 
-def reports_file(languages: dict[str, list[str]]) -> dict[str, Any]:
-    entry = {"report": "daily", "audience": "chiefs", "languages": languages}
+def reports_file(languages: dict[str, list[str]], **changes: Any) -> dict[str, Any]:
+    entry = {"report": "daily", "audience": "management", "languages": languages} | changes
     return {"catch_up_days": 7, "reports": [entry]}
 
 
@@ -73,18 +87,23 @@ def deliveries(settings: Settings) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def due(languages: str = "en", recipients: tuple[str, ...] = ("a@x.test", "b@x.test")) -> Any:
+def due(
+    language: str = "en", recipients: tuple[str, ...] = ("a@x.test", "b@x.test"), **changes: Any
+) -> dict[str, Any]:
     return {
-        "report": "daily", "date": "2026-11-18", "audience": "chiefs", "language": languages,
-        "recipients": list(recipients),
+        "report": "daily", "period": "2026-11-18", "audience": "management", "language": language,
+        "recipients": list(recipients), **changes,
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_marts_without_a_row_give_a_report(settings: Settings, language: str) -> None:
-    made = render(settings, date(2026, 11, 18), language, None)
-    assert "2026-11-18" in made.page
-    assert "–" in made.subject
+@pytest.mark.parametrize("audience", sorted(AUDIENCES))
+@pytest.mark.parametrize("period", ["2026-11-18", "2026-W47", "2026-11"])
+def test_marts_without_a_row_give_a_report(settings: Settings, audience: str, period: str) -> None:
+    made = make_document(settings, parse(period), audience, "zh")
+    page = render(made, None).page
+    assert period in page
+    assert "None" not in page
+    assert write_xlsx(made).startswith(b"PK")
 
 
 def test_the_page_lies_in_the_bucket_and_each_recipient_has_one_mail(
@@ -92,7 +111,7 @@ def test_the_page_lies_in_the_bucket_and_each_recipient_has_one_mail(
 ) -> None:
     first = publish(settings, due())
     assert (first.mailed, first.already_delivered) == (2, 0)
-    assert first.page_key == "reports/daily/dt=2026-11-18/chiefs.en.html"
+    assert first.page_key == "reports/daily/dt=2026-11-18/management.en.html"
     page = s3.client.get_object(Bucket=s3.name, Key=first.page_key)
     assert page["ContentType"] == "text/html; charset=utf-8"
     assert page["Body"].read().startswith(b"<!DOCTYPE html>")
@@ -149,7 +168,7 @@ def test_a_mail_server_that_is_away_fails_every_mail_and_keeps_the_page(
         with pytest.raises(DeliveryError):
             publish(away, due())
     assert [row[2] for row in deliveries(settings)] == ["sent", "failed", "failed"]
-    assert s3.client.head_object(Bucket=s3.name, Key=page_key(due()))
+    assert s3.client.head_object(Bucket=s3.name, Key=file_key(due()))
     assert publish(settings, due()).mailed == 2
 
 
@@ -159,23 +178,23 @@ def test_closed_days_are_due_once_and_today_never(settings: Settings, mail_sink:
     add_calls(settings, today, one, six, eight)
     wanted = [(str(day), language) for day in (six, one) for language in ("en", "zh")]
     found = plan(settings, None)
-    assert [(item["date"], item["language"]) for item in found] == wanted
-    assert found[0]["label"] == f"{six} chiefs en"
+    assert [(item["period"], item["language"]) for item in found] == wanted
+    assert found[0]["label"] == f"{six} management en"
     for item in found[:1]:
         publish(settings, item)
-    assert [(item["date"], item["language"]) for item in plan(settings, None)] == wanted[1:]
+    assert [(item["period"], item["language"]) for item in plan(settings, None)] == wanted[1:]
     # A recipient who is new is caught up with; the others are not written to again.
     settings.reports_file.write_text(
         yaml.safe_dump(reports_file({"en": ["a@x.test", "new@x.test", "b@x.test"]}))
     )
-    [catch_up] = [item for item in plan(settings, None) if item["date"] == str(six)]
+    [catch_up] = [item for item in plan(settings, None) if item["period"] == str(six)]
     assert publish(settings, catch_up).mailed == 1
-    assert [item["date"] for item in plan(settings, one)] == [str(one)]
+    assert [item["period"] for item in plan(settings, parse(str(one)))] == [str(one)]
     # No recipient: the page is due until it lies in the bucket.
     settings.reports_file.write_text(yaml.safe_dump(reports_file({"zh": []})))
-    [page_only] = plan(settings, one)
+    [page_only] = plan(settings, parse(str(one)))
     publish(settings, page_only)
-    assert plan(settings, one) == []
+    assert plan(settings, parse(str(one))) == []
 
 
 def test_before_the_first_build_nothing_is_due(
@@ -188,10 +207,129 @@ def test_before_the_first_build_nothing_is_due(
     assert "marts are not built" in refused.output
 
 
-def test_a_language_without_a_locale_is_refused_by_name(settings: Settings) -> None:
-    settings.reports_file.write_text(yaml.safe_dump(reports_file({"fr": ["a@x.test"]})))
-    with pytest.raises(ValueError, match=r"reports\.yaml.*daily.*chiefs.*fr.*en, zh"):
-        load_plan(settings.reports_file)
+def test_weeks_and_months_are_caught_up_and_reported_once(settings: Settings, s3: Any) -> None:
+    entries = [
+        {"report": kind, "audience": "management", "languages": {"en": []}}
+        for kind in ("weekly", "monthly")
+    ]
+    days = {"weekly": 7, "monthly": 31}
+    settings.reports_file.write_text(yaml.safe_dump({"catch_up_days": days, "reports": entries}))
+    today = datetime.now(ZoneInfo(ZONE)).date()
+    week, month = (period_of(kind, today).before() for kind in ("weekly", "monthly"))
+    # A call today belongs to periods that run; one in each that is over makes it due.
+    add_calls(settings, today)
+    assert plan(settings, None) == []
+    add_calls(settings, *{week.start, month.start})
+    found = plan(settings, None)
+    assert {item["period"] for item in found} == {week.label, month.label}
+    for item in found:
+        publish(settings, item)
+    assert plan(settings, None) == []
+    with connect(settings) as connection:
+        kept = connection.execute(
+            "select report, period_start, period_end from ops.report_deliveries order by 1"
+        ).fetchall()
+    assert kept == [("monthly", month.start, month.end), ("weekly", week.start, week.end)]
+    keys = {item["Key"] for item in s3.client.list_objects_v2(Bucket=s3.name)["Contents"]}
+    assert f"reports/weekly/week={week.label}/management.en.html" in keys
+
+
+def test_a_team_has_a_report_of_its_own(settings: Settings) -> None:
+    written = reports_file({"en": []}, audience="team_leads", team="East/1", may_see=["quotes"])
+    written["reports"] += reports_file({"en": []}, audience="team_leads", team="East-1")["reports"]
+    settings.reports_file.write_text(yaml.safe_dump(written))
+    east, other = plan(settings, parse("2026-11-18"))
+    assert (east["team"], east["may_see"]) == ("East/1", ["quotes"])
+    assert file_key(east) != file_key(other)
+    publish(settings, east)
+    assert [item["team"] for item in plan(settings, parse("2026-11-18"))] == ["East-1"]
+
+
+def test_files_are_attached_and_lie_beside_the_page(
+    settings: Settings, s3: Any, mail_sink: Any
+) -> None:
+    report = due(recipients=("a@x.test",), formats=["xlsx"])
+    publish(settings, report)
+    [mail] = mail_sink.messages()
+    [attached] = list(mail.iter_attachments())
+    assert attached.get_filename() == "callmart-2026-11-18-management-en.xlsx"
+    body = s3.client.get_object(Bucket=s3.name, Key=file_key(report, "xlsx"))["Body"].read()
+    assert attached.get_content() == body
+    publish(settings, due(recipients=("b@x.test",), formats=["xlsx"], attach_megabytes=0.001))
+    assert not list(mail_sink.messages()[-1].iter_attachments())
+
+
+def test_a_pdf_that_cannot_be_made_keeps_nothing_else(
+    settings: Settings, s3: Any, mail_sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from callmart import fonts
+
+    monkeypatch.setattr(fonts, "chinese_font", lambda: None)
+    done = publish(settings, due("zh", formats=["pdf", "xlsx"]))
+    assert done.mailed == 2
+    assert "no font" in done.left_out[0]
+    stored = {item["Key"] for item in s3.client.list_objects_v2(Bucket=s3.name)["Contents"]}
+    assert stored == {file_key(due("zh"), form) for form in ("html", "xlsx")}
+
+
+class Group:
+    """A group chat that takes cards, or is down, over HTTP."""
+
+    def __init__(self) -> None:
+        self.cards: list[dict[str, Any]] = []
+        self.is_down = False
+        group = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if not group.is_down:
+                    group.cards.append(json.loads(body))
+                self.send_response(503 if group.is_down else 204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nothing on the terminal."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+
+@pytest.fixture
+def group() -> Iterator[Group]:
+    chat = Group()
+    yield chat
+    chat.server.shutdown()
+    chat.server.server_close()
+
+
+def test_a_group_chat_gets_a_card_with_a_link_that_opens(
+    settings: Settings, group: Group, mail_sink: Any
+) -> None:
+    from dataclasses import replace
+
+    import httpx
+
+    address = f"webhook http://127.0.0.1:{group.server.server_port}/hook secret"
+    told = replace(settings, robots={"sales": address})
+    report = due(recipients=("robot:sales", "robot:nobody", "a@x.test"), link_hours=1)
+    group.is_down = True
+    with pytest.raises(DeliveryError, match=r"robot:sales.*503.*CALLMART_ROBOT_NOBODY"):
+        publish(told, report)
+    assert len(mail_sink.messages()) == 1
+    states = {row[1]: (row[0], row[2]) for row in deliveries(settings)}
+    assert states["robot:sales"] == ("robot", "failed")
+
+    group.is_down = False
+    with pytest.raises(DeliveryError, match="robot:nobody"):
+        publish(told, report)
+    [card] = group.cards
+    assert card["title"] == "Daily report · management 2026-11-18"
+    assert [fact["label"] for fact in card["facts"]][:2] == ["Attempts", "Connection ratio"]
+    assert "X-Amz-Expires=3600" in card["link"]
+    assert httpx.get(card["link"]).text.startswith("<!DOCTYPE html>")
+    done = publish(told, due(recipients=("robot:sales", "a@x.test")))
+    assert (done.told_robots, done.already_delivered, len(group.cards)) == (0, 2, 1)
 
 
 def test_the_command_writes_the_page(settings: Settings, tmp_path: Path) -> None:
@@ -202,3 +340,10 @@ def test_the_command_writes_the_page(settings: Settings, tmp_path: Path) -> None
     assert done.output.strip() == str(out)
     assert 'lang="zh"' in out.read_text(encoding="utf-8")
     assert CliRunner().invoke(report_command, ["--period", "18.11.2026"]).exit_code == 2
+    table = tmp_path / "week.xlsx"
+    arguments = ["--period", "2026-W47", "--audience", "team_leads", "--team", "East"]
+    done = CliRunner().invoke(report_command, [*arguments, "--format", "xlsx", "--out", str(table)])
+    assert done.exit_code == 0, done.output
+    assert table.read_bytes().startswith(b"PK")
+    refused = CliRunner().invoke(report_command, ["--period", "2026-11", "--team", "East"])
+    assert "cannot be of one team" in refused.output

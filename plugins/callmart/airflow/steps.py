@@ -199,11 +199,11 @@ def build_models(full_refresh: bool = False) -> None:
     log.info("%d nodes in %.1f s: %s", len(result.nodes), result.seconds, result.plan)
 
 
-def plan_reports(day: str | None) -> list[dict[str, Any]]:
-    """The reports that are due: of `day`, or of every closed day that was not reported yet."""
-    from callmart.reports import plan
+def plan_reports(period: str | None) -> list[dict[str, Any]]:
+    """The reports that are due: of a period, or of every closed one that was not reported yet."""
+    from callmart.reports import parse, plan
 
-    return plan(Settings.from_environment(), date.fromisoformat(day) if day else None)
+    return plan(Settings.from_environment(), parse(period) if period else None)
 
 
 def publish_report(report: dict[str, Any]) -> None:

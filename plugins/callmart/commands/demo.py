@@ -249,7 +249,8 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
 
 def _show_places(console: Console, places: dict[str, Any]) -> None:
     console.rule("where to look")
-    newest = {**places, "reports": places["reports"][-2:]}
+    pages = [place for place in places["reports"] if place.endswith(".html")]
+    newest = {**places, "reports": pages[-5:]}
     for name, value in newest.items():
         for line in [value] if isinstance(value, str) else value:
             console.print(f"{name.replace('_', ' '):<14} {line}")

@@ -53,6 +53,8 @@ class ObjectStore:
             "s3",
             endpoint_url=settings.s3_endpoint_url,
             config=Config(
+                # Addresses signed by the older version open in the oldest regions alone.
+                signature_version="s3v4",
                 retries={"mode": "standard", "max_attempts": 6},
                 connect_timeout=10,
                 read_timeout=60,
@@ -152,6 +154,12 @@ class ObjectStore:
         extra = {"ContentType": content_type} if content_type else {}
         file = io.BytesIO(body) if isinstance(body, bytes) else body
         self._client.upload_fileobj(file, self.bucket, key, ExtraArgs=extra)
+
+    def link(self, key: str, seconds: int) -> str:
+        """An address by which anyone can read the object for so long (604 800 s at most)."""
+        return self._client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects, up to 1 000 a call; a key that is not there is no error."""

@@ -1,7 +1,7 @@
--- The three evaluations, averaged over the customers judged by the end of the day.
+-- The three evaluations, averaged over the customers judged by the end of the period.
 with standing as (
     select * from marts.customer_quality
-    where valid_from <= %(day)s and (valid_to is null or valid_to > %(day)s)
+    where valid_from <= %(end)s and (valid_to is null or valid_to > %(end)s)
 )
 
 select 'conversation' as evaluation, round(avg(conversation_score), 1) as score from standing

@@ -1,0 +1,10 @@
+-- Outbound attempts by day.
+select
+    call_date,
+    count(*) as attempts,
+    count(*) filter (where is_answered) as answered,
+    count(*) filter (where is_connected) as connected
+from marts.calls
+where call_date between %(start)s and %(end)s and direction = 'outbound' and (%(team)s::text is null or agent_id in (select agent_id from marts_pii.agent_names where team = %(team)s))
+group by 1
+order by 1
