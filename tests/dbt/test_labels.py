@@ -167,3 +167,21 @@ def test_every_code_in_the_marts_has_a_label(marts: Marts) -> None:
             lacking[f"{mart}.{column}"] = sorted(missing)
     assert lacking == {}
     assert checked > 40
+
+
+@pytest.mark.postgres
+def test_readers_find_every_label_in_a_mart(marts: Marts) -> None:
+    published = set(marts.query("select attribute, code from marts.code_names"))
+    assert {(row["attribute"], row["code"]) for row in seed("code_labels")} <= published
+    for attribute, by in (
+        ("outcome", "outcomes"),
+        ("decision_reason", "decision_reasons"),
+        ("rule_type", "rule_types"),
+        ("agent_state", "agent_state_activities"),
+        ("tier", "quality_tiers"),
+        ("evaluation", "evaluation_labels"),
+        ("action_code", "next_action_rules"),
+    ):
+        assert {code for kind, code in published if kind == attribute} == named(by) - {""}, (
+            attribute
+        )
