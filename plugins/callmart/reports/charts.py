@@ -79,7 +79,11 @@ def svg(chart: Chart) -> str:
             )
         )
     styled = (
-        drawn.properties(width=WIDTH, height=height, background="transparent")
+        # Room at the sides: a reader's font may be wider than the one the labels were measured in.
+        drawn.properties(
+            width=WIDTH, height=height, background="transparent",
+            padding={"left": 14, "right": 12, "top": 5, "bottom": 5},
+        )
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=MUTED, titleColor=MUTED, gridColor=GRID, domainColor=GRID, tickColor=GRID,

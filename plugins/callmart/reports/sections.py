@@ -369,7 +369,7 @@ class _Maker:
                 "customer": self.customer(row["customer_id"]),
                 "tier": row["tier"]
                 if row["previous_tier"] in (None, row["tier"])
-                else f"{row['previous_tier']} → {row['tier']}",
+                else f"{row['previous_tier']}\u00a0→\u00a0{row['tier']}",
                 "change": row["change"],
                 "reasons": self.words["list_joiner"].join(row[f"reasons_{language}"] or []),
             }
@@ -473,12 +473,14 @@ class _Maker:
             if self.found("agents") == len(rows)
             else self.say("many_agents", agents=f"{today['agents']:,}", shown=len(rows))
         ]
-        attempts, connected = today["attempts"], today["connected"]
-        for row in rows:
-            interval = wilson(int(row["connected"] or 0), int(row["attempts"] or 0))
-            if interval is None or not attempts:
+        # Who connected every attempt was handed calls that a dialler had connected: no rate of his own.
+        dialling = [row for row in rows if row["connected"] < row["attempts"]]
+        attempts = sum(row["attempts"] for row in dialling)
+        everybody = sum(row["connected"] for row in dialling) / attempts if attempts else 0
+        for row in dialling if len(dialling) > 1 else []:
+            interval = wilson(int(row["connected"]), int(row["attempts"]))
+            if interval is None:
                 continue
-            everybody = connected / attempts
             if interval[0] <= everybody <= interval[1]:
                 continue
             sentences.append(
@@ -1027,7 +1029,7 @@ def make(data: Data, audience: str, view: View, made_on: date) -> Document:
         end=period.end.isoformat(),
         weekday=words["weekdays"][period.start.weekday()],
     )
-    against = [label.label for label, _ in data.compared]
+    against = [each.label for each, _ in data.compared]
     compared = (
         words["compared"].format(previous=words["list_joiner"].join(against))
         if against
