@@ -606,7 +606,7 @@ class _Maker:
         ordered = sorted(rows, key=lambda row: (row["adherence"], row["agent_id"]))
         chart = self.chart(
             "adherence", "bars", "agent", [self.agent(row) for row in ordered[:20]],
-            {"adherence": [row["adherence"] for row in ordered[:20]]}, "adherence", "ratio",
+            {"share": [row["adherence"] for row in ordered[:20]]}, "share", "ratio",
         )  # fmt: skip
         table = self.table(
             "adherence",
