@@ -251,6 +251,12 @@ def test_long_names_and_missing_values_leave_the_page_whole() -> None:
     assert "None" not in page
 
 
+def test_a_bar_says_its_numbers_on_hover() -> None:
+    page = render(document(), None).page
+    assert "<title>hour: 9; calls: 40; connected</title>" in page
+    assert "<summary>numbers</summary>" in page
+
+
 def test_a_limit_says_how_many_it_left_out() -> None:
     assert "… and 8 more" in render(document(), None).page
 

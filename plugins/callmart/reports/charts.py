@@ -100,6 +100,6 @@ def svg(chart: Chart) -> str:
 
 
 def _titled(mark: re.Match[str]) -> str:
-    """A mark whose description is also a title; fields are described by the names people read."""
-    words = re.sub(r"(^|; )(?:order|part): [^;]*(?=;|$)", "", mark[1]).strip("; ")
-    return f'<path aria-label="{mark[1]}"{mark[2]}><title>{words}</title></path>'
+    """A mark whose description is also a title, which a browser shows on hover."""
+    words = re.sub(r";\s+:\s*", "; ", mark[1])  # the part of a stack has no name but its own
+    return f'<path aria-label="{words}"{mark[2]}><title>{words}</title></path>'
