@@ -75,7 +75,7 @@ def svg(chart: Chart) -> str:
                 y=alt.Y("value:Q", title=chart.unit, axis=amount),
                 color=colours,
                 order=alt.Order("order:Q"),
-                tooltip=[*described[:1], alt.Tooltip("part:N", title=" "), described[1]],
+                tooltip=described,
             )
         )
     styled = (
@@ -101,5 +101,7 @@ def svg(chart: Chart) -> str:
 
 def _titled(mark: re.Match[str]) -> str:
     """A mark whose description is also a title, which a browser shows on hover."""
-    words = re.sub(r";\s+:\s*", "; ", mark[1])  # the part of a stack has no name but its own
+    # It also holds our own fields: those go, but for the part of a stack.
+    words = re.sub(r"; part: ([^;]*); order: .*$", r"; \1", mark[1])
+    words = re.sub(r"(?:category|value): [^;]*; ", "", words)
     return f'<path aria-label="{words}"{mark[2]}><title>{words}</title></path>'
