@@ -12,12 +12,13 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
-.PHONY: help setup setup-speech demo up down status doctor test benchmark lint format lock clean
+.PHONY: help setup setup-speech demo up down status doctor test test-slow benchmark lint format lock clean
 
 help:
 	@echo "make demo               set up, then the main job on a made-up centre"
 	@echo "make demo LANDING=DIR   the same on a folder laid out as the landing bucket"
 	@echo "make test               set up, then the tests"
+	@echo "make test-slow          marts built again and again: deliveries in any order, increments, replays"
 	@echo "make up | down | status the embedded stack"
 	@echo "make setup-speech       set up, with the speech recognisers (make doctor names the models)"
 	@echo "make doctor             what this machine lacks, and how to get it"
@@ -55,7 +56,11 @@ up down status doctor: setup
 	@$(RUN)/callmart $@
 
 test: setup
-	@$(RUN)/python -m pytest $(PYTEST_ARGS)
+	@$(RUN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+# Marts built again and again: any order of delivery, increments beside full refreshes, replays, weeks of checks.
+test-slow: setup
+	@$(RUN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 benchmark: setup
 	@$(RUN)/callmart bench --all --record

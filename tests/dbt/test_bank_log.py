@@ -15,6 +15,8 @@ from callmart.landing import discover, load_objects
 from callmart.settings import Settings
 from callmart.warehouse.dbt import build
 
+pytestmark = pytest.mark.slow
+
 LINES = 33_000
 
 

@@ -31,7 +31,7 @@ from callmart.settings import Settings
 from callmart.warehouse import connect
 from callmart.warehouse.dbt import build
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 Wave = dict[str, bytes]
 

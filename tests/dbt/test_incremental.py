@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import uuid
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from callmart.warehouse import connect
 from callmart.warehouse.dbt import DbtError, DbtResult, build
 from callmart.warehouse.increments import fingerprint, plan_build
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 NOT_DELIVERED = {
     "_object_id", "_row_number", "_row_part", "_delivered_on", "_object_key", "_object_modified_at",
@@ -326,10 +325,7 @@ def test_another_day_or_key_is_another_build(centre: Centre) -> None:
     assert len({found["a variable"] for found in prints}) == 3
 
 
-@pytest.mark.skipif(
-    not os.environ.get("CALLMART_EVERY_DELIVERY"), reason="long: asked for by the environment"
-)
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_deliveries_in_any_order(centre: Centre, seed: int) -> None:
     for name in random.Random(seed).sample(sorted(DELIVERIES), 5):
         DELIVERIES[name](centre)

@@ -20,7 +20,7 @@ from callmart.replay import runs
 from callmart.warehouse.dbt import build
 from callmart.warehouse.locks import MARTS_LOCK
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 FIRST, LAST = date(2026, 11, 16), date(2026, 11, 17)
 

@@ -13,7 +13,7 @@ from callmart.contracts import load_entities
 from callmart.settings import Settings
 from callmart.warehouse.expectations import PROJECT, validate
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 ZONE = "Asia/Shanghai"
 DAYS = range(60, 0, -1)
