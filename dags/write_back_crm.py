@@ -1,10 +1,10 @@
 """
 ### write_back_crm: what the CRM should know
 
-Writes what changed since the last feed into the bucket (`crm_feed/<target>/seq=…/`): customer quality
+Writes what changed since the last feed into the bucket (`feeds/<target>/seq=…/`): customer quality
 with reasons, what was heard of each demand with the stage it shows and what to do next, requests not to
 be called again, wrong numbers. Files in the CRM's own field names, a manifest, the marker `_SUCCESS`
-last. Reads what the CRM drops back (`crm_feed/<target>/rejected/`), and announces a feed to a webhook
+last. Reads what the CRM drops back (`feeds/<target>/rejected/`), and announces a feed to a webhook
 where the target names one.
 
 **Runs** on marts that passed; where nothing changed there is no feed.

@@ -18,7 +18,7 @@ from callmart.reviews import COLUMNS, read_hits
 from callmart.warehouse import connect
 from callmart.warehouse.dbt import build
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 SCORES = """
 select evaluation_date, score, missing_phrase_points

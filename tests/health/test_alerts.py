@@ -137,7 +137,7 @@ def bounce(connection: Connection[Any]) -> None:
 def refuse_a_row(connection: Connection[Any]) -> None:
     connection.execute(
         "insert into ops.crm_rejections (target, object_key, row_number, record_type, reason)"
-        " values ('salesforce', 'crm_feed/salesforce/rejected/a.csv', 1, 'customers', 'no such id')"
+        " values ('salesforce', 'feeds/salesforce/rejected/a.csv', 1, 'customers', 'no such id')"
     )
 
 

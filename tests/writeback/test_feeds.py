@@ -88,7 +88,7 @@ class Centre:
 
     def feed(self, sequence: int, target: str = "generic") -> dict[str, list[dict[str, Any]]]:
         """The rows of each file of a feed, held against its manifest."""
-        prefix = f"crm_feed/{target}/seq={sequence:09d}/"
+        prefix = f"feeds/{target}/seq={sequence:09d}/"
         manifest = json.loads(self.read(f"{prefix}manifest.json"))
         assert (manifest["sequence"], manifest["target"]) == (sequence, target)
         names = {f"{prefix}{file['name']}" for file in manifest["files"]}
@@ -155,6 +155,15 @@ def test_feeds_applied_twice_leave_what_the_marts_hold(centre: Centre) -> None:
     assert {key: score for key, (_, score) in state.items()} == dict(held)
 
 
+def test_what_is_told_is_not_taken_for_a_delivery(centre: Centre) -> None:
+    from callmart.landing import discover
+
+    centre.customer("C1")
+    write_feeds(centre.settings)
+    assert centre.objects()
+    assert discover(centre.settings) == []
+
+
 class KilledError(BaseException):
     """Not an Exception: nothing may catch it and go on."""
 
@@ -177,7 +186,7 @@ def test_killed_anywhere_the_same_feed_is_written_again(
         patch.setattr(ObjectStore, "put", dying)
         with pytest.raises(KilledError):
             write_feeds(centre.settings)
-    assert "crm_feed/generic/seq=000000001/_SUCCESS" not in centre.objects()
+    assert "feeds/generic/seq=000000001/_SUCCESS" not in centre.objects()
     # What changes meanwhile waits for the next number.
     centre.customer("C2", tier="A")
     assert write_feeds(centre.settings) == [FeedSummary("generic", 1, 2, 0)]
@@ -253,7 +262,7 @@ def test_a_crm_gets_its_own_names_and_words(centre: Centre) -> None:
 
 
 def test_what_the_crm_drops_back_is_kept_and_shown(centre: Centre) -> None:
-    folder = "crm_feed/generic/rejected/"
+    folder = "feeds/generic/rejected/"
     files = {
         "a.csv": "Sequence,record_type,Record_ID,reason\n1,customers,C7,no such contact\n",
         "b.jsonl": '{"sequence": 1, "record_type": "demands", "id": "D1", "error": "locked"}\n',
@@ -293,10 +302,10 @@ def test_a_webhook_is_told_in_order_until_it_is_given_up(centre: Centre, tmp_pat
         centre.customer("C2")
         with pytest.raises(WebhookError, match="own 1:"):
             write_feeds(settings)
-        assert centre.objects("crm_feed/own/seq=000000002/_SUCCESS"), "the feed does not wait"
+        assert centre.objects("feeds/own/seq=000000002/_SUCCESS"), "the feed does not wait"
         hook.down = False
         write_feeds(settings)
-        assert [taken["key"] for taken in hook.taken] == ["crm_feed/own/1", "crm_feed/own/2"]
+        assert [taken["key"] for taken in hook.taken] == ["feeds/own/1", "feeds/own/2"]
 
         hook.down = True
         centre.customer("C3")

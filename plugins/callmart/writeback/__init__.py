@@ -92,7 +92,7 @@ def write_feeds(settings: Settings) -> list[FeedSummary]:
 
 def feed_prefix(target: str, sequence: int) -> str:
     """Where in the bucket a feed lies."""
-    return f"crm_feed/{target}/seq={sequence:09d}/"
+    return f"feeds/{target}/seq={sequence:09d}/"
 
 
 def _planned(settings: Settings, target: Target) -> tuple[int, int] | None:
@@ -108,7 +108,7 @@ def _plan(settings: Settings, target: Target) -> tuple[int | None, int]:
     """Fix the next feed: its number and its rows; (None, 0) where nothing changed."""
     with connect(settings) as connection:
         connection.execute(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"crm_feed/{target.name}",)
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"feeds/{target.name}",)
         )
         row = connection.execute(
             "insert into ops.crm_feeds (target, sequence, rows)"
@@ -194,7 +194,7 @@ def _read_rejections(settings: Settings, store: ObjectStore, target: Target) -> 
     """Keep the rows that the CRM refused; how many are new. A file that cannot be read is one row."""
     kept = 0
     with connect(settings) as connection:
-        for page in store.list_pages(f"crm_feed/{target.name}/rejected/"):
+        for page in store.list_pages(f"feeds/{target.name}/rejected/"):
             for listed in page:
                 body = b"".join(store.stream(listed.key, listed.etag))
                 for number, row in enumerate(_refusals(listed.key, body), start=1):
@@ -279,7 +279,7 @@ def _card(
     settings: Settings, target: Target, sequence: int, manifest: Mapping[str, Any]
 ) -> robots.Card:
     return robots.Card(
-        key=f"crm_feed/{target.name}/{sequence}",
+        key=f"feeds/{target.name}/{sequence}",
         title=f"CRM feed {sequence}",
         text=f"{sum(file['rows'] for file in manifest['files'])} rows for {target.name}",
         facts=tuple((file["name"], str(file["rows"]), "neutral") for file in manifest["files"]),
