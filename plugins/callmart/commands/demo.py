@@ -194,14 +194,16 @@ def _demo_day(home: Path, display: Display) -> Path:
 
 def _places(stack: Stack, settings: Settings, pages: list[Path]) -> dict[str, Any]:
     user, password = stack.login()
+    documentation = [page for page in pages if page.parent.name == "dbt_docs"]
     return {
-        "reports": [str(page) for page in pages],
+        "reports": [str(page) for page in pages if page not in documentation],
         "pages": f"{stack.address()}/plugin/callmart",
         "airflow": stack.address(),
         "airflow_login": f"{user} / {password}",
         "warehouse": f"{program()} psql",
         "mail": str(stack.home / "mail"),
         "data_docs": str(settings.home / "expectations" / "index.html"),
+        "dbt_docs": [str(page) for page in documentation if page.suffix == ".html"],
     }
 
 
@@ -249,8 +251,10 @@ def _show(console: Console, summary: dict[str, Any]) -> None:
 
 def _show_places(console: Console, places: dict[str, Any]) -> None:
     console.rule("where to look")
-    pages = [place for place in places["reports"] if place.endswith(".html")]
-    newest = {**places, "reports": pages[-5:]}
+    pages = [Path(place) for place in places["reports"] if place.endswith(".html")]
+    # Of the newest day; weeks and months lie beside them.
+    days = sorted({page.parent for page in pages if page.parent.name.startswith("dt=")})
+    newest = {**places, "reports": [str(page) for page in pages if page.parent in days[-1:]]}
     for name, value in newest.items():
         for line in [value] if isinstance(value, str) else value:
             console.print(f"{name.replace('_', ' '):<14} {line}")
