@@ -35,7 +35,8 @@ rules:
 
 
 def make(centre: Centre, first: date, last: date, **versions: str) -> replay.Replay:
-    asked = replay.request(centre.settings, first, last, versions)  # type: ignore[arg-type]
+    named: dict[Any, str] = dict(versions)
+    asked = replay.request(centre.settings, first, last, named)
     replay.search(centre.settings, asked)
     return replay.make(centre.settings, asked.replay_id)
 

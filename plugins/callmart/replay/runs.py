@@ -111,9 +111,6 @@ class Replay:
         return [PINS, *dict.fromkeys(node for kind in self.kinds for node in ENTRANCES[kind])]
 
 
-COLUMNS = ", ".join(Replay.__dataclass_fields__)
-
-
 def request(
     settings: Settings, from_date: date, to_date: date, versions: Mapping[Kind, str]
 ) -> Replay:
@@ -167,7 +164,9 @@ def list_replays(settings: Settings) -> list[Replay]:
         connection.cursor(row_factory=class_row(Replay)) as cursor,
     ):
         return cursor.execute(
-            f"select {COLUMNS} from ops.replays where prefix is not null order by replay_id desc"  # noqa: S608
+            sql.SQL(
+                "select {} from ops.replays where prefix is not null order by replay_id desc"
+            ).format(sql.SQL(", ").join(map(sql.Identifier, Replay.__dataclass_fields__)))
         ).fetchall()
 
 
