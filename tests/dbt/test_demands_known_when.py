@@ -13,7 +13,7 @@ from invented_centre import deliver
 from callmart.settings import Settings
 from callmart.warehouse.dbt import build
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 MODELS = (
     "stg_callmart__customers_versions",

@@ -21,7 +21,14 @@ def emodb(test_data: Path) -> Corpus:
     return load_corpus(test_data / "emotion" / "emodb_de" / "manifest.csv")
 
 
-@pytest.mark.parametrize("family", ["pca", "neural", "gmm"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "pca",
+        pytest.param("neural", marks=pytest.mark.slow),
+        pytest.param("gmm", marks=pytest.mark.slow),
+    ],
+)
 def test_held_out_speakers_beat_the_peer(emodb: Corpus, family: str) -> None:
     assert len(emodb.stretches) == 339
     evaluation = evaluate(emodb, family)
