@@ -35,7 +35,7 @@ to_char({{ local_time }}, 'FMDD Mon HH24:MI')
 {%- endif -%}
 {%- endmacro %}
 
-{#- A sentence with its placeholders filled in: pairs of a name and an expression that is not null. -#}
+{#- A sentence with its names filled in: pairs of a name and an expression that is not null. -#}
 {% macro filled_words(words, pairs) -%}
 {%- set state = namespace(expression=words) -%}
 {%- for name, value in pairs -%}
